@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Instructions that act on the CPU itself.
+#pragma once
+
+#include <stdint.h>
+#include <stdnoreturn.h>
+
+struct percpu;
+
+static inline void cpu_relax(void)
+{
+    __asm__ volatile("yield" ::: "memory");
+}
+
+static inline void cpu_wfi(void)
+{
+    __asm__ volatile("dsb sy; wfi" ::: "memory");
+}
+
+static inline void isb(void)
+{
+    __asm__ volatile("isb" ::: "memory");
+}
+
+#define dsb(domain) __asm__ volatile("dsb " #domain ::: "memory")
+#define dmb(domain) __asm__ volatile("dmb " #domain ::: "memory")
+
+// TPIDR_EL2 holds the CPU's struct percpu from the first line of C on.
+static inline struct percpu *cpu_local(void)
+{
+    struct percpu *p;
+    __asm__("mrs %0, tpidr_el2" : "=r"(p));
+    return p;
+}
+
+struct smc_result {
+    uint64_t x[4];
+};
+
+// SMC to the firmware with the SMCCC convention (DEN0028), x4..x7 being 0.
+struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
+
+// Waits for interrupts for ever; for a CPU that is not to be used any more.
+noreturn void cpu_halt(void);

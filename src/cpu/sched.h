@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is next on this CPU, and until when. One queue for the machine, ordered by weighted run time.
+#pragma once
+
+#include "cpu/vcpu.h"
+
+#include <stdbool.h>
+
+// A piece of work of Newel's own that is longer than a handler may take: done in steps, between guests.
+struct work {
+    struct list link;
+    // One step, at most about a millisecond; true while there is more to do.
+    bool (*step)(struct work *work);
+};
+
+// Any CPU. A work item is queued once at a time.
+void sched_work(struct work *work);
+
+// The vCPU (state OFF) becomes runnable.
+void sched_start(struct vcpu *v);
+
+// The vCPU that runs here goes to sleep until vcpu_notify(), unless there is an attention bit already.
+void sched_block(struct vcpu *v);
+
+// The vCPU that runs here is turned off. True if it was the last of its VM to be on.
+void sched_off(struct vcpu *v);
+
+// The next vCPU for this CPU; prev is the one that ran, or NULL. Does work and waits for interrupts while there is none.
+struct vcpu *sched_next(struct vcpu *prev);

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deadlines at EL2: one sorted list per CPU on the EL2 physical timer (CNTHP).
+#pragma once
+
+#include "lib/list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct timer {
+    struct list link;
+    uint64_t deadline; // CNTPCT_EL0
+    void (*expired)(struct timer *timer); // on the CPU where it was armed, interrupts masked
+    int cpu;           // where it is armed, -1 if it is not
+};
+
+void timer_init_cpu(void);
+void timer_arm(struct timer *t, uint64_t deadline);
+void timer_cancel(struct timer *t); // any CPU; when it returns, expired() is not running and won't
+void timer_interrupt(void);
+
+uint64_t timer_now(void);       // CNTPCT_EL0
+uint64_t timer_frequency(void); // Hz, never 0
+uint64_t timer_ticks_from_us(uint64_t us);

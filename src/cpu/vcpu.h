@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// A virtual CPU: its registers while it is not running, and where it stands in its life.
+#pragma once
+
+#include "cpu/counters.h"
+#include "lib/addr.h"
+#include "lib/list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm;
+struct vgic_cpu;
+struct vtimer;
+struct percpu;
+
+#define VM_MAX_VCPUS 16
+
+// What vectors.S saves and restores; offsets are fixed by static assertions in cpu/switch.c.
+struct vcpu_regs {
+    uint64_t x[31];
+    uint64_t pc;     // ELR_EL2
+    uint64_t pstate; // SPSR_EL2
+    uint64_t host_sp; // top of the stack of the physical CPU that runs it
+};
+
+// EL1 and EL0 state that stays in the machine until another vCPU needs it.
+struct el1_regs {
+    uint64_t sp_el0, sp_el1, elr_el1, spsr_el1, esr_el1, far_el1, afsr0_el1, afsr1_el1;
+    uint64_t sctlr_el1, cpacr_el1, ttbr0_el1, ttbr1_el1, tcr_el1, mair_el1, amair_el1, vbar_el1;
+    uint64_t contextidr_el1, tpidr_el0, tpidrro_el0, tpidr_el1, par_el1, csselr_el1, cntkctl_el1;
+    uint64_t mdscr_el1;
+    uint64_t spsr_abt, spsr_und, spsr_irq, spsr_fiq, dacr32, ifsr32; // AArch32 at EL0 only
+};
+
+struct fp_regs {
+    __uint128_t v[32];
+    uint64_t fpsr, fpcr;
+};
+
+struct pauth_keys {
+    uint64_t key[10]; // APIA, APIB, APDA, APDB, APGA: low, high
+};
+
+enum vcpu_state {
+    VCPU_OFF,     // PSCI off, or its VM is not running
+    VCPU_READY,   // in the run queue
+    VCPU_RUNNING, // on a physical CPU
+    VCPU_BLOCKED, // in WFI or suspended, until vcpu_notify()
+};
+
+// Why a vCPU must not simply return to its guest; any CPU sets these bits, its own CPU clears them.
+enum vcpu_attention {
+    ATTN_VIRQ = 1,    // the virtual interrupts to be signalled changed
+    ATTN_RESCHED = 2, // somebody else may be next on this CPU
+    ATTN_STOP = 4,    // its VM stops: leave the CPU and turn off
+    ATTN_VMID = 8,    // reload VTTBR_EL2 and HCR_EL2 before the guest runs
+};
+
+struct vcpu {
+    struct vcpu_regs regs; // first: SP_EL2 points here while the guest runs
+    uint32_t attention;    // enum vcpu_attention, atomic
+    bool fp_live;          // the FP registers of this CPU hold this vCPU's
+    bool pauth_used;
+    struct counters count;
+
+    struct vm *vm;
+    unsigned index;        // within its VM
+    uint64_t mpidr;        // VMPIDR_EL2: what the guest reads
+    uint64_t hcr, mdcr, cptr, vttbr; // written to the machine at a switch, never on a plain exit
+    struct el1_regs el1;
+    struct pauth_keys keys;
+    struct fp_regs fp __attribute__((aligned(16)));
+
+    struct vgic_cpu *vgic;
+    struct vtimer *vtimer;
+
+    // Scheduler's; under its lock.
+    enum vcpu_state state;
+    struct list queue;
+    uint64_t vruntime;     // weighted nanoseconds
+    uint64_t run_since;    // counter ticks
+    uint64_t run_total;    // counter ticks spent in RUNNING
+    uint64_t ready_since;
+    uint32_t affinity;     // bit n: may run on CPU n
+    uint32_t weight;       // 1..10000; twice the weight, twice the time
+    int last_cpu;          // -1 before the first run
+};
+
+// vCPU reset: the state PSCI CPU_ON requires (DEN0022 6.4): EL1h, DAIF masked, MMU and caches off, x0 = arg.
+void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg);
+
+// Set bits of enum vcpu_attention and see to it that they are looked at: wake a blocked vCPU, interrupt a
+// running one that is on another CPU. Any CPU; no vgic or console lock is needed, the scheduler's must not be held.
+void vcpu_notify(struct vcpu *v, uint32_t attention);
+
+static inline uint32_t vcpu_attention(const struct vcpu *v)
+{
+    return __atomic_load_n(&v->attention, __ATOMIC_ACQUIRE);
+}

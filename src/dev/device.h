@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// A device that EL2 emulates in a VM's guest-physical space.
+#pragma once
+
+#include "lib/addr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+struct device;
+
+struct device_ops {
+    const char *name;
+    // size 1, 2, 4 or 8; offset is aligned to it and inside the device. By the vCPU's own CPU, no lock held.
+    uint64_t (*read)(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size);
+    void (*write)(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size, uint64_t value);
+    void (*reset)(struct device *dev);
+};
+
+struct device {
+    const struct device_ops *ops;
+    gpa_t base;
+    uint64_t size;
+    int counter; // enum counter
+};

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VM's real-time clock: Arm PrimeCell RTC PL031 (DDI 0224), in seconds.
+#pragma once
+
+#include "dev/device.h"
+#include "cpu/timer.h"
+#include "lib/spinlock.h"
+
+#define PL031_BASE  0x09010000u
+#define PL031_SIZE  0x1000u
+#define PL031_INTID 34u
+
+struct vgic;
+
+struct pl031 {
+    struct device dev; // first
+    struct spinlock lock;
+    struct vgic *vgic;
+    struct timer alarm;
+    int64_t offset;    // RTC seconds minus host counter seconds
+    uint32_t match, load, imsc, ris;
+};
+
+// epoch: seconds since 1970 at this moment (0 where the host has no clock).
+void pl031_init(struct pl031 *r, struct vgic *vgic, uint64_t epoch);

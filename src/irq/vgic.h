@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VMs' GICv3: distributor and redistributors emulated, CPU interface in hardware through list registers (IHI 0069, chapter 6).
+// Lock order: the VM's vgic lock is inside the scheduler's callers, and vcpu_notify() is called after it is dropped.
+#pragma once
+
+#include "lib/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vcpu;
+struct vgic;     // a VM's distributor
+struct vgic_cpu; // a vCPU's redistributor and CPU interface state
+
+#define VGIC_SPIS          256 // INTIDs 32..287, as many as QEMU's virt has
+#define VGIC_MAX_INTID     (32 + VGIC_SPIS)
+#define VGIC_DIST_BASE     0x08000000u
+#define VGIC_DIST_SIZE     0x10000u
+#define VGIC_RDIST_BASE    0x080A0000u
+#define VGIC_RDIST_SIZE    0x20000u // for each vCPU
+#define VGIC_PPI_VTIMER    27
+#define VGIC_PPI_PTIMER    30
+#define VGIC_PPI_PMU       23
+
+size_t vgic_size(unsigned vcpus);     // bytes of memory for vgic_create(): struct vgic and one vgic_cpu a vCPU
+// mem is zeroed, 16-byte aligned, vgic_size() bytes. Sets vcpus[i]->vgic.
+struct vgic *vgic_create(void *mem, struct vcpu *const *vcpus, unsigned count);
+void vgic_reset(struct vgic *g);      // all vCPUs off
+
+// Interrupt lines. Any CPU. They notify the target vCPU where something to be signalled has changed.
+void vgic_set_spi(struct vgic *g, uint32_t intid, bool level); // 32..VGIC_MAX_INTID-1
+void vgic_set_ppi(struct vgic_cpu *c, uint32_t intid, bool level); // 16..31
+// The virtual timer's PPI came in at EL2 and is active in the machine: hand it on with HW=1, so that the guest's own
+// deactivation deactivates the physical one. On the vCPU's CPU.
+void vgic_forward_vtimer(struct vgic_cpu *c);
+// ICC_SGI1R_EL1 / ICC_ASGI1R / SGI0R as written by the guest.
+void vgic_send_sgi(struct vgic_cpu *from, uint64_t sgi1r, bool group1);
+
+// On the vCPU's own CPU, around its time there. load/save move list registers, ICH_VMCR, active priorities and the physical active
+// state of the timer PPI; flush puts what is pending into list registers (ATTN_VIRQ); maintenance serves the
+// maintenance interrupt.
+void vgic_load(struct vgic_cpu *c);
+void vgic_save(struct vgic_cpu *c);
+void vgic_flush(struct vgic_cpu *c);
+void vgic_maintenance(struct vgic_cpu *c);
+// Would an interrupt be signalled to the vCPU now (ends a WFI)? On its own CPU, loaded or saved.
+bool vgic_signals(struct vgic_cpu *c);
+
+// Guest MMIO. size 1, 2, 4 or 8 bytes, offset within the frame and aligned to size (the caller checked). Reserved: RAZ/WI.
+uint64_t vgic_dist_read(struct vgic_cpu *c, uint64_t offset, unsigned size);
+void vgic_dist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value);
+// offset from VGIC_RDIST_BASE: holds the index of the vCPU that is meant; false if there is no such vCPU.
+bool vgic_rdist_read(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t *value);
+bool vgic_rdist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A VM's second stage of translation: guest-physical to host-physical, with the rights Newel grants.
+// Arm ARM (DDI 0487) D8.2 translation process, D8.3.2 stage-2 block and page descriptors.
+#pragma once
+
+#include "lib/addr.h"
+#include "lib/spinlock.h"
+#include "mem/pool.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum s2_rights { S2_NONE = 0, S2_R = 1, S2_W = 2, S2_X = 4, S2_RW = 3, S2_RX = 5, S2_RWX = 7 };
+
+enum s2_memtype {
+    S2_NORMAL, // Normal, inner and outer write-back; with FWB forced, else combined with stage 1's
+    S2_DEVICE, // Device-nGnRE
+};
+
+// What the machine can do, from the feature table; set once by stage2_setup().
+struct s2_features {
+    unsigned pa_bits;  // 32..48
+    unsigned vmid_bits; // 8 or 16
+    bool fwb, ttl, range_tlbi, xnx, bbm2, hafdbs;
+};
+
+struct stage2 {
+    struct spinlock lock;
+    struct pool *pool;
+    hpa_t root;
+    unsigned ipa_bits;    // 32..pa_bits
+    unsigned start_level; // 0, 1 or 2
+    unsigned root_pages;  // concatenated: 1..16
+    uint16_t vmid;
+    size_t table_pages;   // below the root
+};
+
+struct s2_entry {
+    hpa_t pa;      // of the byte asked for
+    uint64_t size; // bytes mapped by the descriptor that holds it: 4 KiB, 2 MiB, 1 GiB
+    enum s2_rights rights;
+    enum s2_memtype type;
+    int level;
+};
+
+void stage2_setup(const struct s2_features *features);
+
+// An empty address space of 2^ipa_bits bytes. ERR_NOMEM, or ERR_RANGE for ipa_bits.
+int stage2_init(struct stage2 *s2, struct pool *pool, unsigned ipa_bits, uint16_t vmid);
+
+// Pages of the pool that mapping size bytes can cost at most, root included; to size a VM's pool.
+size_t stage2_pages_needed(unsigned ipa_bits, uint64_t ram_size);
+
+// Prepare-and-commit: on an error nothing has changed. Addresses and size are multiples of 4 KiB; the largest
+// blocks that alignment allows are used. ERR_EXISTS if any page of the range is mapped already.
+int stage2_map(struct stage2 *s2, gpa_t ipa, hpa_t pa, uint64_t size, enum s2_rights rights,
+               enum s2_memtype type);
+// Unmapped holes in the range are fine. ERR_NOMEM when a block has to be split.
+// When it returns, no CPU's TLB holds the old translation.
+int stage2_unmap(struct stage2 *s2, gpa_t ipa, uint64_t size);
+int stage2_protect(struct stage2 *s2, gpa_t ipa, uint64_t size, enum s2_rights rights);
+
+// ERR_NOENT where nothing is mapped. May be called without the lock while others change the tables.
+int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out);
+
+uint64_t stage2_vttbr(const struct stage2 *s2); // VTTBR_EL2
+uint64_t stage2_vtcr(const struct stage2 *s2);  // VTCR_EL2

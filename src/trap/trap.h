@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a guest did that came to EL2, and what becomes of it.
+#pragma once
+
+#include "cpu/vcpu.h"
+
+// The four ends of every handler. None touches the program counter itself.
+enum trap_result {
+    TRAP_EMULATED,  // done: go on after the instruction
+    TRAP_RETRY,     // execute it again, or (HVC, whose ELR is already past it) just go on
+    TRAP_FAULT,     // an exception was injected by trap/inject.h
+    TRAP_UNHANDLED, // inject Undefined Instruction, count it, say so in the log
+};
+
+typedef enum trap_result trap_handler(struct vcpu *v, uint64_t esr);
+
+trap_handler trap_hvc, trap_smc, trap_wfx, trap_sysreg, trap_data_abort, trap_instruction_abort, trap_fp, trap_pauth,
+    trap_debug, trap_illegal;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The manifest: a flattened device tree that says which VMs there are. See docs/manual.md.
+#pragma once
+
+#include "cpu/vcpu.h"
+#include "lib/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MANIFEST_MAX_VMS  16
+#define VM_NAME_MAX       31
+
+struct blob {
+    const void *data; // within the manifest
+    size_t size;
+};
+
+struct vm_config {
+    char name[VM_NAME_MAX + 1];
+    uint64_t memory;      // bytes, multiple of 2 MiB
+    unsigned cpus;        // 1..VM_MAX_VCPUS
+    struct blob kernel, ramdisk; // ramdisk may be empty
+    const char *bootargs; // NUL-terminated within the manifest; "" if there are none
+    uint64_t load_offset; // from RAM base; for a raw kernel
+    bool kernel_is_image; // it has the arm64 Image header
+    uint64_t image_text_offset, image_size; // from the Image header, validated
+    uint32_t affinity;    // CPU bits; all ones if left out
+    uint32_t weight;      // 1..10000, 100 if left out
+    bool autostart;       // true if left out
+};
+
+struct manifest {
+    struct vm_config vm[MANIFEST_MAX_VMS];
+    size_t vm_count;
+    bool stay_in_monitor; // on-last-exit = "monitor"
+};
+
+// Reads and checks all of it. On an error a single line with the node's path and what is wrong is left in message, and the
+// result is negative. Called while no guest runs: libfdt may use SIMD registers. cpu_count: the machine's CPUs.
+int manifest_parse(const void *fdt, size_t size, unsigned cpu_count, struct manifest *out, char *message,
+                   size_t message_size);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// A virtual machine: what it is made of, and its life.
+#pragma once
+
+#include "cpu/sched.h"
+#include "dev/pl011.h"
+#include "dev/pl031.h"
+#include "irq/vgic.h"
+#include "mem/pool.h"
+#include "mem/stage2.h"
+#include "vm/manifest.h"
+
+enum vm_state {
+    VM_OFF,        // exists, no vCPU runs; holds its memory
+    VM_BUILDING,   // its memory is being filled
+    VM_RUNNING,
+    VM_STOPPING,   // its vCPUs are leaving their CPUs
+    VM_DESTROYED,  // holds nothing; start makes it anew
+};
+
+// What happens when the last vCPU has left.
+enum vm_after_stop { VM_STAY_OFF, VM_REBUILD, VM_DESTROY };
+
+struct vm {
+    const struct vm_config *config;
+    unsigned number;       // 0..MANIFEST_MAX_VMS-1
+    owner_t owner;
+    struct spinlock lock;  // state
+    enum vm_state state;
+    enum vm_after_stop after_stop;
+    struct pool pool;
+    struct stage2 stage2;
+    hpa_t ram;             // contiguous, config->memory bytes
+    struct vcpu *vcpu[VM_MAX_VCPUS];
+    unsigned vcpus_on;     // scheduler's lock
+    struct vgic *vgic;
+    struct pl011 uart;
+    struct pl031 rtc;
+    struct console_vm *console;
+    struct work work;      // building, zeroing, destroying: one at a time
+    uint64_t progress;     // of work
+    gpa_t entry, dtb;
+    uint64_t starts, resets;
+};
+
+extern struct vm vms[MANIFEST_MAX_VMS];
+extern size_t vm_count;
+
+struct vm *vm_find(const char *name); // NULL if there is none
+
+// All of these return at once and go on in steps. ERR_BUSY in a state that does not allow it, ERR_NOMEM.
+int vm_start(struct vm *vm);
+int vm_stop(struct vm *vm, enum vm_after_stop then);
+
+// By a vCPU of the VM itself (PSCI): stops all of its vCPUs, this one when it leaves its exit handler.
+void vm_power_off(struct vm *vm);
+void vm_reset(struct vm *vm);
+
+const char *vm_state_name(enum vm_state state);
