@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine under QEMU that boots Newel: what tools/run, the scripted tour, the system tests and the benchmarks share."""
+import codecs
+import json
+import os
+import re
+import selectors
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(TOP, "build")
+QEMU = os.path.join(BUILD, "qemu", "qemu-system-aarch64")
+IMAGE = os.path.join(BUILD, "newel.img")
+GUEST = os.path.join(BUILD, "guest")
+
+# QEMU's reasons for a shutdown that Newel itself asked for: PSCI SYSTEM_OFF; SYSTEM_RESET is how a panic ends.
+POWERED_OFF = "guest-shutdown"
+PANICKED = "guest-reset"
+
+FDT_MAGIC = b"\xd0\x0d\xfe\xed"
+
+
+class ManifestError(Exception):
+    """A manifest that could not be compiled; the text is one line."""
+
+
+class ExpectError(AssertionError):
+    """The console did not say what was expected; the text ends with the console's last lines."""
+
+
+def require(path, remedy):
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{os.path.relpath(path)} is missing: {remedy}")
+
+
+def compile_manifest(source, output, include=()):
+    """Compiles a manifest with dtc; a flattened one is taken as it is. /incbin/ looks beside the source, then in build/guest."""
+    try:
+        with open(source, "rb") as handle:
+            if handle.read(4) == FDT_MAGIC:
+                shutil.copyfile(source, output)
+                return
+    except OSError as error:
+        raise ManifestError(f"{source}: {error.strerror}") from None
+    command = ["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", output]
+    for folder in (os.path.dirname(os.path.abspath(source)), *include, GUEST):
+        command += ["-i", folder]
+    done = subprocess.run([*command, source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0 or not os.path.exists(output):
+        raise ManifestError(first_error(source, done.stdout))
+
+
+def first_error(source, noise):
+    """The one line of dtc's messages that says what is wrong."""
+    lines = [line.strip() for line in noise.splitlines() if line.strip()]
+    chosen = next((line for line in lines if re.search(r"error|Couldn't", line, re.IGNORECASE)), None)
+    if chosen is None:
+        chosen = lines[0] if lines else "dtc failed"
+    chosen = re.sub(r"^(Error|FATAL ERROR):\s*", "", chosen, flags=re.IGNORECASE)
+    return chosen if chosen.startswith(source) else f"{source}: {chosen}"
+
+
+def qemu_command(cpu="cortex-a72", smp=2, mem=1024, image=IMAGE, initrd=None, plugins=(), extra=()):
+    """QEMU's command line but for its serial line and control socket. mem is in MiB."""
+    command = [QEMU, "-M", "virt,virtualization=on,gic-version=3", "-cpu", cpu, "-smp", str(smp), "-m", str(mem)]
+    command += ["-display", "none", "-net", "none", "-no-reboot", "-action", "shutdown=pause", "-kernel", image]
+    if initrd:
+        command += ["-initrd", initrd]
+    for plugin in plugins:
+        command += ["-plugin", plugin]
+    return command + list(extra)
+
+
+class Control:
+    """QEMU's control socket (QMP): lets the machine go, and learns why it stopped."""
+
+    def __init__(self, path, alive, timeout=30):
+        self.reason = None
+        self.stopped = threading.Event()
+        self.socket = self._connect(path, alive, timeout)
+        self.reader = self.socket.makefile("r", encoding="utf-8")
+        self.reader.readline()
+        self.send("qmp_capabilities")
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @staticmethod
+    def _connect(path, alive, timeout):
+        deadline = time.monotonic() + timeout
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(path)
+                return connection
+            except OSError:
+                connection.close()
+                if not alive() or time.monotonic() > deadline:
+                    raise ConnectionError("QEMU did not start") from None
+                time.sleep(0.01)
+
+    def send(self, command, **arguments):
+        message = {"execute": command}
+        if arguments:
+            message["arguments"] = arguments
+        try:
+            self.socket.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            pass  # QEMU is gone; its exit tells the rest
+
+    def _listen(self):
+        """Until the machine stops. It is paused then, so the event cannot be lost; "quit" lets QEMU end and flush."""
+        try:
+            for line in self.reader:
+                event = json.loads(line)
+                if event.get("event") == "SHUTDOWN":
+                    self.reason = event["data"]["reason"]
+                    break
+        except (OSError, ValueError):
+            pass
+        self.stopped.set()
+        self.send("quit")
+
+    def close(self):
+        self.socket.close()
+
+
+class Machine:
+    """A running QEMU. Its serial line is this process's own (serial="stdio"), or pipes for expect() and send()."""
+
+    def __init__(self, command, serial="pipes", log=None):
+        self.folder = tempfile.mkdtemp(prefix="newel-")
+        self.log = open(log, "wb") if log else None
+        self.text = ""  # all that the serial line said, decoded
+        self.position = 0  # where the next expect() starts to look
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        pipes = {} if serial == "stdio" else {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        control = os.path.join(self.folder, "qmp")
+        command = [*command, "-S", "-qmp", f"unix:{control},server=on,wait=off", *self._serial(serial)]
+        self.process = subprocess.Popen(command, bufsize=0, **pipes)
+        try:
+            self.control = Control(control, lambda: self.process.poll() is None)
+        except ConnectionError:
+            self.close()
+            raise
+        self.control.send("cont")
+
+    @staticmethod
+    def _serial(serial):
+        if serial == "stdio":
+            return ["-chardev", "stdio,id=line,mux=on,signal=off", "-serial", "chardev:line", "-mon", "chardev=line"]
+        return ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none"]
+
+    def wait(self, timeout=None):
+        """Waits for the machine's end; the reason that QEMU gives, or None after timeout seconds."""
+        if not self.control.stopped.wait(timeout):
+            return None
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        return self.control.reason or "qemu-exit"
+
+    def send(self, text):
+        self.process.stdin.write(text.encode())
+
+    def _read(self, timeout):
+        """Takes what the serial line says within timeout; False at its end."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            if not selector.select(timeout):
+                return True
+        data = os.read(self.process.stdout.fileno(), 65536)
+        if self.log:
+            self.log.write(data)
+            self.log.flush()
+        self.text += self._decoder.decode(data).replace("\r", "")
+        return bool(data)
+
+    def expect(self, pattern, timeout=30):
+        """The match of a regular expression (multi-line mode) in what follows the last match. ExpectError if it does not come."""
+        expression = re.compile(pattern, re.MULTILINE)
+        deadline = time.monotonic() + timeout
+        more = True
+        while True:
+            match = expression.search(self.text, self.position)
+            if match:
+                self.position = match.end()
+                return match
+            left = deadline - time.monotonic()
+            if left <= 0 or not more:
+                why = "within %d s" % timeout if more else "before the machine ended"
+                raise ExpectError(f"no {pattern!r} {why}; the console's end:\n{self.tail()}")
+            more = self._read(min(left, 1.0))
+
+    def expect_end(self, timeout=30):
+        """Reads to the end of the serial line; the reason of the machine's stop, as wait()."""
+        deadline = time.monotonic() + timeout
+        while self._read(0.2):
+            if time.monotonic() > deadline:
+                raise ExpectError(f"the machine did not end within {timeout} s; the console's end:\n{self.tail()}")
+        return self.wait(10)
+
+    def tail(self, lines=40):
+        return "\n".join(self.text.splitlines()[-lines:])
+
+    def close(self):
+        """Ends QEMU, whatever state it is in, and leaves nothing behind. May be called twice."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.log):
+            if stream:
+                stream.close()
+        if hasattr(self, "control"):
+            self.control.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
