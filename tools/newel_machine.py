@@ -22,6 +22,9 @@ GUEST = os.path.join(BUILD, "guest")
 POWERED_OFF = "guest-shutdown"
 PANICKED = "guest-reset"
 
+MONITOR_KEY = "\x1d"  # Ctrl-]
+MONITOR_PROMPT = r"^newel> "
+
 FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 
 
@@ -203,6 +206,27 @@ class Machine:
             if time.monotonic() > deadline:
                 raise ExpectError(f"the machine did not end within {timeout} s; the console's end:\n{self.tail()}")
         return self.wait(10)
+
+    def open_monitor(self):
+        """Opens Newel's monitor; its prompt is there after this."""
+        self.send(MONITOR_KEY)
+        self.expect(MONITOR_PROMPT)
+
+    def monitor(self, command, timeout=10):
+        """A command for the monitor, whose prompt is open; what it said."""
+        self.send(command + "\r")
+        start = self.expect(re.escape(command) + r"\s*$", timeout).end()
+        return self.text[start : self.expect(MONITOR_PROMPT, timeout).start()]
+
+    def focus(self, name):
+        """What is sent from here on goes to that VM."""
+        self.open_monitor()
+        self.send(f"vm focus {name}\r")
+        self.expect(rf"vm focus {name}\s*$")
+
+    def shell(self, command):
+        """A command for the shell of the guest that has the focus."""
+        self.send(command + "\r")
 
     def tail(self, lines=40):
         return "\n".join(self.text.splitlines()[-lines:])
