@@ -3,13 +3,12 @@
 #pragma once
 
 #include "cpu/percpu.h"
+#include "dev/uart_host.h"
 #include "irq/gic.h"
 #include "mem/frames.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-enum uart_type { UART_NONE, UART_PL011, UART_NS16550 };
 
 struct platform {
     struct mem_region ram[FRAMES_MAX_REGIONS];

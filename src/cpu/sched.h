@@ -16,7 +16,11 @@ struct work {
 // Any CPU. A work item is queued once at a time.
 void sched_work(struct work *work);
 
-// The vCPU (state OFF) becomes runnable.
+// OFF -> CLAIMED, for one caller only (PSCI CPU_ON races): false if it was not OFF. The caller then calls
+// vcpu_reset() and sched_start().
+bool sched_claim(struct vcpu *v);
+
+// The claimed vCPU becomes runnable.
 void sched_start(struct vcpu *v);
 
 // The vCPU that runs here goes to sleep until vcpu_notify(), unless there is an attention bit already.

@@ -15,6 +15,7 @@ struct vtimer;
 struct percpu;
 
 #define VM_MAX_VCPUS 16
+#define VCPU_NONE    0xff
 
 // What vectors.S saves and restores; offsets are fixed by static assertions in cpu/switch.c.
 struct vcpu_regs {
@@ -44,6 +45,7 @@ struct pauth_keys {
 
 enum vcpu_state {
     VCPU_OFF,     // PSCI off, or its VM is not running
+    VCPU_CLAIMED, // sched_claim(): being made ready to start, by whoever claimed it
     VCPU_READY,   // in the run queue
     VCPU_RUNNING, // on a physical CPU
     VCPU_BLOCKED, // in WFI or suspended, until vcpu_notify()
@@ -54,7 +56,15 @@ enum vcpu_attention {
     ATTN_VIRQ = 1,    // the virtual interrupts to be signalled changed
     ATTN_RESCHED = 2, // somebody else may be next on this CPU
     ATTN_STOP = 4,    // its VM stops: leave the CPU and turn off
-    ATTN_VMID = 8,    // reload VTTBR_EL2 and HCR_EL2 before the guest runs
+    ATTN_BLOCK = 8,   // own CPU only: sleep until there is another bit (WFI)
+    ATTN_OFF = 16,    // own CPU only: turn off (PSCI CPU_OFF)
+};
+
+// A VM's part of the machine's time, shared by its vCPUs; under the scheduler's lock.
+struct sched_share {
+    uint32_t weight; // 1..10000; twice the weight, twice the time
+    uint32_t active; // vCPUs that are ready or running
+    uint32_t on;     // vCPUs that are not off
 };
 
 struct vcpu {
@@ -62,6 +72,8 @@ struct vcpu {
     uint32_t attention;    // enum vcpu_attention, atomic
     bool fp_live;          // the FP registers of this CPU hold this vCPU's
     bool pauth_used;
+    int loaded_cpu;        // the CPU that loaded its EL1 state last, -1 for none
+    int fp_cpu;            // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
     struct counters count;
 
     struct vm *vm;
@@ -74,6 +86,7 @@ struct vcpu {
 
     struct vgic_cpu *vgic;
     struct vtimer *vtimer;
+    uint8_t *siblings_last; // per CPU: index of the VM's vCPU that ran there last, or VCPU_NONE; shared by the VM's vCPUs
 
     // Scheduler's; under its lock.
     enum vcpu_state state;
@@ -83,8 +96,8 @@ struct vcpu {
     uint64_t run_total;    // counter ticks spent in RUNNING
     uint64_t ready_since;
     uint32_t affinity;     // bit n: may run on CPU n
-    uint32_t weight;       // 1..10000; twice the weight, twice the time
-    int last_cpu;          // -1 before the first run
+    struct sched_share *share;
+    int last_cpu;          // where it runs or ran last, -1 before the first run
 };
 
 // vCPU reset: the state PSCI CPU_ON requires (DEN0022 6.4): EL1h, DAIF masked, MMU and caches off, x0 = arg.
@@ -93,6 +106,12 @@ void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg);
 // Set bits of enum vcpu_attention and see to it that they are looked at: wake a blocked vCPU, interrupt a
 // running one that is on another CPU. Any CPU; no vgic or console lock is needed, the scheduler's must not be held.
 void vcpu_notify(struct vcpu *v, uint32_t attention);
+
+// By a handler on the vCPU's own CPU: for when it leaves.
+static inline void vcpu_request(struct vcpu *v, uint32_t attention)
+{
+    __atomic_or_fetch(&v->attention, attention, __ATOMIC_RELAXED);
+}
 
 static inline uint32_t vcpu_attention(const struct vcpu *v)
 {

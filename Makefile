@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+# Newel. `make help` lists the targets.
+
+BUILD := build
+SYSROOT := $(BUILD)/sysroot
+GOALS := $(or $(MAKECMDGOALS),all)
+
+.PHONY: all help setup run check check-long bench unit fuzz guests format lint clean
+all: $(BUILD)/newel.img
+
+help:
+	@echo 'make             build Newel: $(BUILD)/newel.img'
+	@echo 'make run         boot two Debian VMs under QEMU (a scripted tour where no terminal is attached)'
+	@echo 'make check       all tests: host units, guest payloads, whole machines; at most 15 minutes'
+	@echo 'make check-long  the same, and soaks'
+	@echo 'make bench       instructions per operation, beside the targets; writes docs/benchmarks.md'
+	@echo 'make unit        host unit tests alone (ASan, UBSan)      make fuzz   each fuzzer for some seconds'
+	@echo 'make guests      bare-metal payloads that run as VMs      make lint   clang-format, clang-tidy'
+	@echo 'make setup       install packages, fetch QEMU, kernel and busybox into $(BUILD)/ (done by itself)'
+
+# ---- what must be on the machine; does nothing when it is there ----
+SETUP_DONE := $(BUILD)/stamps/make
+$(SETUP_DONE): tools/setup
+	@tools/setup
+	@mkdir -p $(@D) && touch $@
+setup: $(SETUP_DONE)
+
+# ---- the hypervisor ----
+TARGET   := --target=aarch64-none-elf
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wwrite-strings
+EL2_CFLAGS := $(TARGET) -std=gnu11 -O2 -g $(WARNINGS) -ffreestanding -fbuiltin -march=armv8-a -mgeneral-regs-only \
+	-mno-outline-atomics -mstrict-align -fpie -fvisibility=hidden -fno-stack-protector -fno-omit-frame-pointer \
+	-momit-leaf-frame-pointer -ffunction-sections -fdata-sections -fno-strict-aliasing -fno-common \
+	-fdebug-prefix-map=$(CURDIR)=. -Isrc -Iinclude -isystem $(SYSROOT)/include -isystem $(SYSROOT)/picolibc/include
+EL2_LDFLAGS := -T src/arch/newel.lds -pie --no-dynamic-linker -z text -z norelro -z nognustack --gc-sections \
+	--build-id=none --orphan-handling=error --fatal-warnings
+
+EL2_SOURCES := $(sort $(wildcard src/*/*.c src/*/*/*.c src/*/*.S))
+EL2_OBJECTS := $(EL2_SOURCES:%=$(BUILD)/el2/%.o)
+
+$(BUILD)/el2/%.c.o: %.c $(SETUP_DONE)
+	@mkdir -p $(@D)
+	@echo '  CC      $*.c'
+	@clang $(EL2_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/el2/%.S.o: %.S $(SETUP_DONE)
+	@mkdir -p $(@D)
+	@echo '  AS      $*.S'
+	@clang $(EL2_CFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
+
+# Two links: the names of the first are the second's table for backtraces.
+$(BUILD)/newel.elf: $(EL2_OBJECTS) src/arch/newel.lds tools/symbols
+	@echo '  LD      $@'
+	@ld.lld $(EL2_LDFLAGS) -o $@.1 $(EL2_OBJECTS) $(SYSROOT)/lib/libfdt.a $(SYSROOT)/picolibc/lib/libc.a
+	@tools/symbols $@.1 > $(BUILD)/symbols.S
+	@clang $(EL2_CFLAGS) -c -o $(BUILD)/symbols.o $(BUILD)/symbols.S
+	@ld.lld $(EL2_LDFLAGS) -o $@ $(EL2_OBJECTS) $(BUILD)/symbols.o $(SYSROOT)/lib/libfdt.a $(SYSROOT)/picolibc/lib/libc.a
+
+$(BUILD)/newel.img: $(BUILD)/newel.elf
+	@echo '  IMG     $@'
+	@llvm-objcopy -O binary $< $@
+
+# ---- host unit tests: the same sources on a stand-in for src/arch ----
+HOST_CFLAGS := -std=gnu11 -O1 -g $(WARNINGS) -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -fno-strict-aliasing -Itests/fake_arch -Isrc -Iinclude
+# Rooms made of instructions and registers stay out.
+HOST_EXCLUDE := src/arch/% src/boot/main.c src/boot/smp.c src/boot/power.c src/cpu/switch.c src/lib/string.c \
+	src/trap/run.c
+HOST_SOURCES := $(filter-out $(HOST_EXCLUDE),$(sort $(wildcard src/*/*.c src/*/*/*.c))) \
+	$(wildcard tests/fake_arch/*.c tests/fake_arch/*/*.c)
+HOST_OBJECTS := $(HOST_SOURCES:%=$(BUILD)/host/%.o)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+
+$(BUILD)/host/%.c.o: %.c $(SETUP_DONE)
+	@mkdir -p $(@D)
+	@echo '  HOSTCC  $*.c'
+	@clang $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libnewel-host.a: $(HOST_OBJECTS)
+	@rm -f $@ && llvm-ar rcs $@ $^
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libnewel-host.a
+	@mkdir -p $(@D)
+	@echo '  TEST    $*'
+	@clang $(HOST_CFLAGS) -Wno-missing-prototypes -MMD -MP -o $@ $< $(BUILD)/libnewel-host.a -lcmocka -lfdt
+
+unit: $(UNIT_TESTS)
+	@tools/run-units $(UNIT_TESTS)
+
+-include $(EL2_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+
+clean:
+	rm -rf $(BUILD)/el2 $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/newel.* $(BUILD)/*.a

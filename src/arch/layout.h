@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Numbers that C and assembly share; cpu/switch.c and boot/smp.c assert that C's structures agree.
+#pragma once
+
+#ifndef MAX_CPUS
+#define MAX_CPUS 32
+#endif
+
+// Each CPU's slot: a guard page that is never mapped, and above it the stack.
+#define STACK_SIZE     0x4000
+#define STACK_SLOT     (STACK_SIZE + 0x1000)
+#define EMERGENCY_SIZE 0x1000
+
+// struct vcpu
+#define VCPU_PC      248
+#define VCPU_PSTATE  256
+#define VCPU_HOST_SP 264
+
+// struct percpu
+#define PERCPU_EMERGENCY_SP 0
+
+// struct secondary_start
+#define SECONDARY_STACK 0
+#define SECONDARY_CPU   8
+#define SECONDARY_TTBR  16
+#define SECONDARY_MAIR  32
+
+// struct el2_frame
+#define FRAME_SIZE 288
+
+#define SCTLR_EL2_OFF 0x30c50830 // RES1 bits alone
+#define SCTLR_EL2_ON  (SCTLR_EL2_OFF | (1 << 0) | (1 << 2) | (1 << 3) | (1 << 12) | (1 << 19)) // M C SA I WXN
+#define CPTR_EL2_INIT 0x32ff

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run queue for the machine, under one lock, ordered by weighted run time: with the few dozen vCPUs that a
+// machine runs this is simpler than a queue per CPU, and weights hold across CPUs.
+#include "cpu/sched.h"
+
+#include "cpu/machine.h"
+#include "cpu/percpu.h"
+#include "cpu/timer.h"
+#include "lib/bits.h"
+#include "lib/check.h"
+#include "lib/spinlock.h"
+
+#define SLICE_US      6000
+#define WORK_SLICE_US 1000 // a guest's turn between two steps of Newel's own work
+#define WEIGHT_UNIT   1000
+
+static struct {
+    struct spinlock lock;
+    struct list ready; // smallest vruntime first
+    struct list work;
+    uint64_t floor;    // vruntime of the last vCPU that was chosen: where a waking one starts
+} sched = {.ready = LIST_INIT(sched.ready), .work = LIST_INIT(sched.work)};
+
+static struct slice {
+    struct timer timer;
+    bool armed;
+} slices[MAX_CPUS];
+
+struct percpu percpus[MAX_CPUS];
+unsigned cpu_count;
+
+static void slice_expired(struct timer *t)
+{
+    struct percpu *cpu = this_cpu();
+    container_of(t, struct slice, timer)->armed = false;
+    if (cpu->current != NULL) {
+        __atomic_or_fetch(&cpu->current->attention, ATTN_RESCHED, __ATOMIC_RELAXED);
+    }
+}
+
+static void slice_start(unsigned cpu, uint64_t us)
+{
+    struct slice *s = &slices[cpu];
+    s->timer.expired = slice_expired;
+    s->armed = true;
+    timer_arm(&s->timer, timer_now() + timer_ticks_from_us(us));
+}
+
+static void slice_stop(unsigned cpu)
+{
+    if (slices[cpu].armed) {
+        slices[cpu].armed = false;
+        timer_cancel(&slices[cpu].timer);
+    }
+}
+
+static bool may_run_on(const struct vcpu *v, unsigned cpu)
+{
+    return (v->affinity & BIT(cpu)) != 0;
+}
+
+static void enqueue(struct vcpu *v)
+{
+    struct list *pos = sched.ready.next;
+    while (pos != &sched.ready && list_entry(pos, struct vcpu, queue)->vruntime <= v->vruntime) {
+        pos = pos->next;
+    }
+    v->state = VCPU_READY;
+    v->ready_since = timer_now();
+    list_insert_before(pos, &v->queue);
+}
+
+// Run time since the last account, divided by the VM's weight and shared by its active vCPUs: a VM gets its weight
+// however many vCPUs it has.
+static void account(struct vcpu *v)
+{
+    uint64_t now = timer_now();
+    uint64_t ran = now - v->run_since;
+    v->run_since = now;
+    v->run_total += ran;
+    v->vruntime += ran * WEIGHT_UNIT * v->share->active / v->share->weight;
+}
+
+static void set_active(struct vcpu *v, bool active)
+{
+    v->share->active += active ? 1 : -1;
+}
+
+// Make sure that some CPU looks at the queue for v's sake: an idle one, best the one it last ran on; else the one
+// whose vCPU has had the most.
+static void find_cpu_for(struct vcpu *v)
+{
+    int best = -1;
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (!may_run_on(v, i) || !percpus[i].idle) {
+            continue;
+        }
+        if (best < 0 || (int)i == v->last_cpu) {
+            best = (int)i;
+        }
+    }
+    if (best >= 0) {
+        percpus[best].idle = false; // chosen: the next waking vCPU picks another one
+        machine_kick((unsigned)best);
+        return;
+    }
+    struct vcpu *most = NULL;
+    for (unsigned i = 0; i < cpu_count; i++) {
+        struct vcpu *c = percpus[i].current;
+        if (may_run_on(v, i) && c != NULL && (most == NULL || c->vruntime > most->vruntime)) {
+            most = c;
+            best = (int)i;
+        }
+    }
+    if (most != NULL && (!slices[best].armed || most->vruntime > v->vruntime)) {
+        __atomic_or_fetch(&most->attention, ATTN_RESCHED, __ATOMIC_RELEASE);
+        if (best != (int)this_cpu()->id) {
+            machine_kick((unsigned)best);
+        }
+    }
+}
+
+static void make_ready(struct vcpu *v)
+{
+    // Sleeping earns no credit beyond half a slice.
+    uint64_t credit = timer_ticks_from_us(SLICE_US / 2) * WEIGHT_UNIT / v->share->weight;
+    uint64_t least = sched.floor > credit ? sched.floor - credit : 0;
+    if (v->vruntime < least) {
+        v->vruntime = least;
+    }
+    set_active(v, true);
+    enqueue(v);
+    find_cpu_for(v);
+}
+
+bool sched_claim(struct vcpu *v)
+{
+    spin_lock(&sched.lock);
+    bool claimed = v->state == VCPU_OFF;
+    if (claimed) {
+        v->state = VCPU_CLAIMED;
+        v->share->on++;
+    }
+    spin_unlock(&sched.lock);
+    return claimed;
+}
+
+void sched_start(struct vcpu *v)
+{
+    spin_lock(&sched.lock);
+    CHECK(v->state == VCPU_CLAIMED);
+    make_ready(v);
+    spin_unlock(&sched.lock);
+}
+
+void sched_block(struct vcpu *v)
+{
+    spin_lock(&sched.lock);
+    v->state = VCPU_BLOCKED;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); // pairs with the one in vcpu_notify()
+    if (vcpu_attention(v) & ~(uint32_t)ATTN_RESCHED) {
+        v->state = VCPU_RUNNING;
+    } else {
+        account(v);
+        set_active(v, false);
+        count(&v->count, CNT_SCHED_BLOCK);
+    }
+    spin_unlock(&sched.lock);
+}
+
+bool sched_off(struct vcpu *v)
+{
+    spin_lock(&sched.lock);
+    account(v);
+    set_active(v, false);
+    v->state = VCPU_OFF;
+    bool last = --v->share->on == 0;
+    spin_unlock(&sched.lock);
+    return last;
+}
+
+void vcpu_notify(struct vcpu *v, uint32_t attention)
+{
+    __atomic_or_fetch(&v->attention, attention, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    enum vcpu_state state = __atomic_load_n(&v->state, __ATOMIC_RELAXED);
+    if (state == VCPU_RUNNING) {
+        int cpu = __atomic_load_n(&v->last_cpu, __ATOMIC_RELAXED);
+        if (cpu >= 0 && cpu != (int)this_cpu()->id) {
+            machine_kick((unsigned)cpu);
+        }
+    } else if (state == VCPU_BLOCKED) {
+        spin_lock(&sched.lock);
+        if (v->state == VCPU_BLOCKED) {
+            make_ready(v);
+        }
+        spin_unlock(&sched.lock);
+    }
+}
+
+void sched_work(struct work *work)
+{
+    spin_lock(&sched.lock);
+    list_insert_before(&sched.work, &work->link);
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (percpus[i].idle) {
+            percpus[i].idle = false;
+            machine_kick(i);
+            break;
+        }
+        if (i + 1 == cpu_count && percpus[i].current != NULL) { // all busy: one of them makes a step at its next exit
+            __atomic_or_fetch(&percpus[i].current->attention, ATTN_RESCHED, __ATOMIC_RELEASE);
+            machine_kick(i);
+        }
+    }
+    spin_unlock(&sched.lock);
+}
+
+// One step of the first work item, with the lock dropped around it.
+static void work_step(void)
+{
+    struct work *w = list_entry(sched.work.next, struct work, link);
+    list_remove(&w->link);
+    spin_unlock(&sched.lock);
+    bool more = w->step(w);
+    spin_lock(&sched.lock);
+    if (more) {
+        list_insert_before(&sched.work, &w->link);
+    }
+}
+
+static struct vcpu *pick(unsigned cpu)
+{
+    list_for_each(it, &sched.ready) {
+        struct vcpu *v = list_entry(it, struct vcpu, queue);
+        if (may_run_on(v, cpu)) {
+            list_remove(&v->queue);
+            return v;
+        }
+    }
+    return NULL;
+}
+
+static void take(struct percpu *cpu, struct vcpu *v)
+{
+    sched.floor = MAX(sched.floor, v->vruntime);
+    v->state = VCPU_RUNNING;
+    v->last_cpu = (int)cpu->id;
+    v->run_since = timer_now();
+    count(&v->count, CNT_SCHED_IN);
+    cpu->current = v;
+    if (!list_empty(&sched.work)) {
+        slice_start(cpu->id, WORK_SLICE_US);
+    } else if (!list_empty(&sched.ready)) {
+        slice_start(cpu->id, SLICE_US);
+    } else {
+        slice_stop(cpu->id);
+    }
+}
+
+// Nothing to run: wait for an interrupt, unless there is work to go on with, and serve what came. With the lock held;
+// returns with it held.
+static void idle(struct percpu *cpu, bool wait)
+{
+    cpu->idle = wait;
+    spin_unlock(&sched.lock);
+    if (wait) {
+        slice_stop(cpu->id);
+        uint64_t since = timer_now();
+        cpu_wfi();
+        cpu->idle_ticks += timer_now() - since;
+    }
+    machine_interrupts();
+    spin_lock(&sched.lock);
+    cpu->idle = false;
+}
+
+struct vcpu *sched_next(struct vcpu *prev)
+{
+    struct percpu *cpu = this_cpu();
+    spin_lock(&sched.lock);
+    if (prev != NULL && prev->state == VCPU_RUNNING) {
+        account(prev);
+        enqueue(prev);
+    }
+    cpu->current = NULL;
+    for (;;) {
+        if (!list_empty(&sched.work)) {
+            work_step();
+        }
+        struct vcpu *v = pick(cpu->id);
+        if (v != NULL) {
+            take(cpu, v);
+            spin_unlock(&sched.lock);
+            return v;
+        }
+        idle(cpu, list_empty(&sched.work));
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/switch.h"
+
+#include "arch/cache.h"
+#include "arch/fp.h"
+#include "arch/layout.h"
+#include "arch/sysreg.h"
+#include "cpu/features.h"
+
+#include <stddef.h>
+
+_Static_assert(offsetof(struct vcpu, regs) == 0, "vectors.S");
+_Static_assert(offsetof(struct vcpu_regs, pc) == VCPU_PC, "vectors.S");
+_Static_assert(offsetof(struct vcpu_regs, pstate) == VCPU_PSTATE, "vectors.S");
+_Static_assert(offsetof(struct vcpu_regs, host_sp) == VCPU_HOST_SP, "vectors.S");
+_Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "vectors.S");
+
+// X(register, field): what every guest has.
+#define EL1_REGS(X) \
+    X(sp_el0, sp_el0) \
+    X(sp_el1, sp_el1) \
+    X(elr_el1, elr_el1) \
+    X(spsr_el1, spsr_el1) \
+    X(esr_el1, esr_el1) \
+    X(far_el1, far_el1) \
+    X(afsr0_el1, afsr0_el1) \
+    X(afsr1_el1, afsr1_el1) \
+    X(sctlr_el1, sctlr_el1) \
+    X(cpacr_el1, cpacr_el1) \
+    X(ttbr0_el1, ttbr0_el1) \
+    X(ttbr1_el1, ttbr1_el1) \
+    X(tcr_el1, tcr_el1) \
+    X(mair_el1, mair_el1) \
+    X(amair_el1, amair_el1) \
+    X(vbar_el1, vbar_el1) \
+    X(contextidr_el1, contextidr_el1) \
+    X(tpidr_el0, tpidr_el0) \
+    X(tpidrro_el0, tpidrro_el0) \
+    X(tpidr_el1, tpidr_el1) \
+    X(par_el1, par_el1) \
+    X(csselr_el1, csselr_el1) \
+    X(cntkctl_el1, cntkctl_el1) \
+    X(mdscr_el1, mdscr_el1)
+
+// Only where EL0 may be AArch32; UNDEFINED elsewhere.
+#define AARCH32_REGS(X) \
+    X(spsr_abt, spsr_abt) \
+    X(spsr_und, spsr_und) \
+    X(spsr_irq, spsr_irq) \
+    X(spsr_fiq, spsr_fiq) \
+    X(dacr32_el2, dacr32) \
+    X(ifsr32_el2, ifsr32)
+
+#define SAVE(reg, field) v->el1.field = read_sysreg(reg);
+#define LOAD(reg, field) write_sysreg(reg, v->el1.field);
+
+void switch_init_cpu(void)
+{
+    write_sysreg(vpidr_el2, read_sysreg(midr_el1));
+    write_sysreg(hstr_el2, 0);
+    // CNTPCT may be read, the physical timer is emulated.
+    write_sysreg(cnthctl_el2, CNTHCTL_EL1PCTEN);
+    write_sysreg(cnthp_ctl_el2, 0);
+    write_sysreg(cntvoff_el2, 0);
+    isb();
+}
+
+static void fp_put_away(struct vcpu *v)
+{
+    if (v->fp_live) {
+        fp_save(&v->fp);
+        v->fp_live = false;
+    }
+}
+
+void fp_load(struct vcpu *v)
+{
+    struct percpu *cpu = this_cpu();
+    write_sysreg(cptr_el2, v->cptr & ~CPTR_TFP);
+    isb();
+    if (cpu->fp_owner != v || v->fp_cpu != (int)cpu->id) {
+        fp_restore(&v->fp);
+        cpu->fp_owner = v;
+        v->fp_cpu = (int)cpu->id;
+    }
+    v->fp_live = true;
+}
+
+void fp_borrow(void)
+{
+    struct percpu *cpu = this_cpu();
+    write_sysreg(cptr_el2, read_sysreg(cptr_el2) & ~CPTR_TFP);
+    isb();
+    if (cpu->current != NULL) {
+        fp_put_away(cpu->current);
+    }
+    cpu->fp_owner = NULL;
+}
+
+#define PAUTH_KEYS(X) \
+    X(apiakeylo_el1, 0) \
+    X(apiakeyhi_el1, 1) \
+    X(apibkeylo_el1, 2) \
+    X(apibkeyhi_el1, 3) \
+    X(apdakeylo_el1, 4) \
+    X(apdakeyhi_el1, 5) \
+    X(apdbkeylo_el1, 6) \
+    X(apdbkeyhi_el1, 7) \
+    X(apgakeylo_el1, 8) \
+    X(apgakeyhi_el1, 9)
+
+static void __attribute__((target("arch=armv8.3-a"))) pauth_save(struct vcpu *v)
+{
+#define X(reg, n) v->keys.key[n] = read_sysreg(reg);
+    PAUTH_KEYS(X)
+#undef X
+}
+
+void __attribute__((target("arch=armv8.3-a"))) pauth_load(struct vcpu *v)
+{
+#define X(reg, n) write_sysreg(reg, v->keys.key[n]);
+    PAUTH_KEYS(X)
+#undef X
+}
+
+void vcpu_save(struct vcpu *v)
+{
+    EL1_REGS(SAVE)
+    if (features.aarch32_el0) {
+        AARCH32_REGS(SAVE)
+    }
+    fp_put_away(v);
+    if (v->pauth_used) {
+        pauth_save(v);
+    }
+}
+
+// A TLB entry that another vCPU of the VM left on this CPU is not this vCPU's: a guest that maintains its TLB locally
+// must not meet it (Arm ARM D8.17: non-shareable maintenance affects one PE).
+static void drop_siblings_entries(struct vcpu *v, unsigned cpu)
+{
+    if (v->siblings_last[cpu] != v->index) {
+        if (v->siblings_last[cpu] != VCPU_NONE) {
+            tlbi_vmid_local(v->vttbr);
+            __asm__ volatile("ic iallu; dsb nsh; isb" ::: "memory");
+        }
+        v->siblings_last[cpu] = (uint8_t)v->index;
+    }
+}
+
+void vcpu_load(struct vcpu *v)
+{
+    struct percpu *cpu = this_cpu();
+    v->regs.host_sp = cpu->stack_top;
+    v->fp_live = cpu->fp_owner == v && v->fp_cpu == (int)cpu->id;
+    write_sysreg(cptr_el2, v->fp_live ? v->cptr & ~CPTR_TFP : v->cptr | CPTR_TFP);
+    if (cpu->loaded == v && v->loaded_cpu == (int)cpu->id) {
+        return;
+    }
+    write_sysreg(hcr_el2, v->hcr);
+    write_sysreg(vttbr_el2, v->vttbr);
+    write_sysreg(vmpidr_el2, v->mpidr);
+    write_sysreg(mdcr_el2, v->mdcr);
+    EL1_REGS(LOAD)
+    if (features.aarch32_el0) {
+        AARCH32_REGS(LOAD)
+    }
+    if (v->pauth_used) {
+        pauth_load(v);
+    }
+    isb();
+    drop_siblings_entries(v, cpu->id);
+    cpu->loaded = v;
+    v->loaded_cpu = (int)cpu->id;
+}

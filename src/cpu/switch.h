@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vCPU's state into the machine and out of it, when the vCPU on a CPU changes.
+#pragma once
+
+#include "cpu/percpu.h"
+#include "cpu/vcpu.h"
+
+// EL2 controls that no vCPU changes; once on each CPU.
+void switch_init_cpu(void);
+
+// After vcpu_save() the vCPU is whole in memory; vcpu_load() of the vCPU that was here last skips what is still in the machine.
+void vcpu_save(struct vcpu *v);
+void vcpu_load(struct vcpu *v);
+
+// The vCPU that runs here gets its FP/SIMD registers; until then their use traps.
+void fp_load(struct vcpu *v);
+void pauth_load(struct vcpu *v);
+// Newel is about to use SIMD registers itself (a library while a VM is built): no vCPU's are in them afterwards.
+void fp_borrow(void);
+
+// vectors.S: into the guest, for the first time on this CPU.
+_Noreturn void vcpu_enter(struct vcpu *v);

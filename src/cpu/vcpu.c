@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/vcpu.h"
+
+#include "arch/sysreg_bits.h"
+
+#include <string.h>
+
+void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg)
+{
+    memset(&v->regs, 0, sizeof(v->regs));
+    memset(&v->el1, 0, sizeof(v->el1));
+    memset(&v->fp, 0, sizeof(v->fp));
+    memset(&v->keys, 0, sizeof(v->keys));
+    v->regs.pc = entry.v;
+    v->regs.x[0] = arg;
+    v->regs.pstate = PSR_EL1H | PSR_DAIF;
+    v->el1.sctlr_el1 = SCTLR_EL1_RES1;
+    v->hcr &= ~(HCR_API | HCR_APK | HCR_VSE);
+    v->pauth_used = false;
+    v->fp_live = false;
+    v->fp_cpu = -1;
+    v->loaded_cpu = -1; // whatever a CPU still holds of it is not its state any more
+}

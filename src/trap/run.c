@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// From an exit to the next entry: trap in, handler, and who goes next.
+#include "trap/run.h"
+
+#include "arch/sysreg.h"
+#include "cpu/machine.h"
+#include "cpu/sched.h"
+#include "cpu/switch.h"
+#include "cpu/timer.h"
+#include "dev/uart_host.h"
+#include "irq/gic.h"
+#include "irq/vgic.h"
+#include "irq/vtimer.h"
+#include "lib/check.h"
+#include "lib/log.h"
+#include "trap/inject.h"
+#include "trap/trap.h"
+#include "vm/vm.h"
+
+struct trap_class {
+    trap_handler *handler;
+    enum counter counter;
+};
+
+static const struct trap_class trap_classes[64] = {
+    [EC_WFX] = {trap_wfx, CNT_EXIT_WFX},
+    [EC_FP] = {trap_fp, CNT_EXIT_FP},
+    [EC_PAUTH] = {trap_pauth, CNT_EXIT_PAUTH},
+    [EC_HVC64] = {trap_hvc, CNT_EXIT_HVC},
+    [EC_SMC64] = {trap_smc, CNT_EXIT_SMC},
+    [EC_SYSREG] = {trap_sysreg, CNT_EXIT_SYSREG},
+    [EC_IABT_LOWER] = {trap_instruction_abort, CNT_EXIT_IABT},
+    [EC_DABT_LOWER] = {trap_data_abort, CNT_EXIT_DABT},
+    [EC_BREAKPT_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
+    [EC_SSTEP_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
+    [EC_WATCHPT_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
+    [EC_BRK64] = {trap_debug, CNT_EXIT_DEBUG},
+};
+
+static enum trap_result trap_unknown(struct vcpu *v, uint64_t esr)
+{
+    (void)v;
+    (void)esr;
+    return TRAP_UNHANDLED;
+}
+
+// What executing an instruction does to PSTATE besides its effect: BTYPE is 0 afterwards, and a single step is done
+// (Arm ARM D2.12, D8.5). AArch32 at EL0 also moves on in its IT block.
+static void skip_instruction(struct vcpu *v, uint64_t esr)
+{
+    v->regs.pc += esr & ESR_IL ? 4 : 2;
+    v->regs.pstate &= ~(PSR_BTYPE | PSR_SS);
+    if (v->regs.pstate & PSR_AARCH32) {
+        v->regs.pstate = aarch32_advance_it(v->regs.pstate);
+    }
+}
+
+static void finish(struct vcpu *v, uint64_t esr, enum trap_result result)
+{
+    if (result == TRAP_EMULATED) {
+        skip_instruction(v, esr);
+    } else if (result == TRAP_UNHANDLED) {
+        count(&v->count, CNT_UNHANDLED);
+        log_guest("%s vcpu %u: unhandled exception, ESR 0x%lx at 0x%lx", v->vm->config->name, v->index, esr,
+                  v->regs.pc);
+        inject_undef(v);
+    }
+}
+
+uint32_t trap_sync(struct vcpu *v, uint64_t esr)
+{
+    const struct trap_class *class = &trap_classes[ESR_EC(esr)];
+    trap_handler *handler = class->handler != NULL ? class->handler : trap_unknown;
+    count(&v->count, class->handler != NULL ? class->counter : CNT_EXIT_OTHER);
+    finish(v, esr, handler(v, esr));
+    return v->attention;
+}
+
+uint32_t trap_call(struct vcpu *v, uint64_t esr)
+{
+    bool hvc = ESR_EC(esr) == EC_HVC64;
+    count(&v->count, hvc ? CNT_EXIT_HVC : CNT_EXIT_SMC);
+    finish(v, esr, hvc ? trap_hvc(v, esr) : trap_smc(v, esr));
+    return v->attention;
+}
+
+uint32_t trap_serror(struct vcpu *v, uint64_t esr)
+{
+    count(&v->count, CNT_EXIT_SERROR);
+    inject_serror(v, esr);
+    return v->attention;
+}
+
+// One acknowledged interrupt. v: the vCPU that ran, or NULL.
+static void interrupt(struct vcpu *v, uint32_t intid)
+{
+    const struct host_ppis *ppi = &gic_config()->ppi;
+    gic_eoi(intid);
+    if (intid == ppi->virtual_timer && v != NULL) {
+        count(&v->count, CNT_TIMER_VIRT);
+        vtimer_interrupt(v); // stays active until the guest deactivates it
+        return;
+    }
+    if (intid == ppi->el2_timer) {
+        timer_interrupt();
+    } else if (intid == ppi->maintenance && v != NULL) {
+        count(&v->count, CNT_VIRQ_MAINTENANCE);
+        vgic_maintenance(v->vgic);
+    } else if (intid == HOST_SGI_STOP) {
+        cpu_halt();
+    } else if (intid >= 32) {
+        uart_host_interrupt();
+    }
+    gic_deactivate(intid);
+}
+
+uint32_t trap_irq(struct vcpu *v)
+{
+    count(&v->count, CNT_EXIT_IRQ);
+    uint32_t intid = gic_ack();
+    if (intid < GIC_SPURIOUS - 3) {
+        interrupt(v, intid);
+    }
+    return v->attention;
+}
+
+void machine_interrupts(void)
+{
+    for (uint32_t intid = gic_ack(); intid < GIC_SPURIOUS - 3; intid = gic_ack()) {
+        interrupt(NULL, intid);
+    }
+}
+
+void machine_kick(unsigned cpu)
+{
+    gic_send_sgi(cpu, HOST_SGI_KICK);
+}
+
+static void save(struct vcpu *v)
+{
+    vgic_save(v->vgic);
+    vtimer_save(v);
+    vcpu_save(v);
+}
+
+static void load(struct vcpu *v)
+{
+    vcpu_load(v);
+    vtimer_load(v);
+    vgic_load(v->vgic);
+}
+
+// The vCPU is whole in memory: do what it was asked to, and find who is next.
+static struct vcpu *leave(struct vcpu *v, uint32_t attention)
+{
+    if (attention & (ATTN_STOP | ATTN_OFF)) {
+        struct vm *vm = v->vm;
+        if (sched_off(v)) {
+            vm_all_off(vm);
+        }
+        return sched_next(NULL);
+    }
+    vtimer_block(v);
+    if (attention & ATTN_BLOCK) {
+        sched_block(v);
+    }
+    return sched_next(v);
+}
+
+struct vcpu *trap_leave(struct vcpu *v)
+{
+    for (;;) {
+        uint32_t attention = __atomic_exchange_n(&v->attention, 0, __ATOMIC_ACQUIRE);
+        if (attention & ~(uint32_t)ATTN_VIRQ) {
+            // A bit that is no request to leave must be seen by sched_block().
+            __atomic_or_fetch(&v->attention, attention & ATTN_VIRQ, __ATOMIC_RELAXED);
+            save(v);
+            v = leave(v, attention);
+            load(v);
+            vtimer_unblock(v);
+        } else if (attention == 0) {
+            return v;
+        }
+        if (vcpu_attention(v) & ATTN_VIRQ || attention & ATTN_VIRQ) {
+            __atomic_and_fetch(&v->attention, ~(uint32_t)ATTN_VIRQ, __ATOMIC_ACQUIRE);
+            vgic_flush(v->vgic);
+        }
+    }
+}
+
+noreturn void trap_run_cpu(void)
+{
+    struct vcpu *v = sched_next(NULL);
+    load(v);
+    vcpu_enter(trap_leave(v));
+}
