@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MANIFEST_MAX_VMS  16
-#define VM_NAME_MAX       31
+#define MANIFEST_MAX_VMS 16
+#define VM_NAME_MAX      31                // of [A-Za-z0-9._-]
+#define VM_BOOTARGS_MAX  2047              // Linux's COMMAND_LINE_SIZE less the NUL
+#define VM_DTB_MAX       UINT64_C(0x10000) // bytes of the device tree that a VM is given
 
 struct blob {
     const void *data; // within the manifest
@@ -19,17 +21,29 @@ struct blob {
 
 struct vm_config {
     char name[VM_NAME_MAX + 1];
-    uint64_t memory;      // bytes, multiple of 2 MiB
-    unsigned cpus;        // 1..VM_MAX_VCPUS
+    uint64_t memory;             // bytes, multiple of 2 MiB
+    unsigned cpus;               // 1..VM_MAX_VCPUS
     struct blob kernel, ramdisk; // ramdisk may be empty
-    const char *bootargs; // NUL-terminated within the manifest; "" if there are none
-    uint64_t load_offset; // from RAM base; for a raw kernel
-    bool kernel_is_image; // it has the arm64 Image header
+    const char *bootargs;        // NUL-terminated within the manifest; "" if there are none
+    uint64_t load_offset;        // from RAM base; for a raw kernel
+    bool kernel_is_image;        // it has the arm64 Image header
     uint64_t image_text_offset, image_size; // from the Image header, validated
-    uint32_t affinity;    // CPU bits; all ones if left out
-    uint32_t weight;      // 1..10000, 100 if left out
-    bool autostart;       // true if left out
+    uint32_t affinity;                      // CPU bits; all ones if left out
+    uint32_t weight;                        // 1..10000, 100 if left out
+    bool autostart;                         // "yes" or "no"; true if left out
 };
+
+// Where a VM's parts lie, in bytes from the base of its RAM.
+struct vm_layout {
+    uint64_t kernel, kernel_end; // entered at its first byte; the end takes in an Image's BSS
+    uint64_t ramdisk;            // meaningful where there is one
+    uint64_t dtb;                // VM_DTB_MAX bytes
+};
+
+// The kernel by its header or load-offset; ramdisk and device tree where QEMU's virt puts them (128
+// MiB or half of RAM up, or higher if the kernel reaches there). ERR_RANGE if memory is too small
+// for them; never for the config of a VM that manifest_parse() let through.
+int vm_config_layout(const struct vm_config *config, struct vm_layout *layout);
 
 struct manifest {
     struct vm_config vm[MANIFEST_MAX_VMS];
@@ -37,7 +51,10 @@ struct manifest {
     bool stay_in_monitor; // on-last-exit = "monitor"
 };
 
-// Reads and checks all of it. On an error a single line with the node's path and what is wrong is left in message, and the
-// result is negative. Called while no guest runs: libfdt may use SIMD registers. cpu_count: the machine's CPUs.
-int manifest_parse(const void *fdt, size_t size, unsigned cpu_count, struct manifest *out, char *message,
-                   size_t message_size);
+// Reads and checks all of it. On an error a single line with the node's path and what is wrong is
+// left in message, and the result is negative: manifest: /vms/NAME: property "X": WHAT IS WRONG
+// (WHAT IT HAS TO BE). What out points to lies within the blob, which has to stay as it is; the
+// blob is 8-byte aligned and may be hostile. Called while no guest runs: libfdt may use SIMD
+// registers. cpu_count: the machine's CPUs.
+int manifest_parse(const void *fdt, size_t size, unsigned cpu_count, struct manifest *out,
+                   char *message, size_t message_size);
