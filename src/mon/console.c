@@ -30,20 +30,29 @@ struct console_vm {
     void *owner;
 };
 
+// What the screen's last line holds.
+enum last_line {
+    LAST_FREE,
+    LAST_OWN,    // the start of a line of Newel's own
+    LAST_VM,     // the start of a line of the VM with the focus
+    LAST_PROMPT, // the monitor's prompt
+};
+
 static struct {
     struct spinlock lock;
     bool locking;
-    bool own_partial;           // the last line is an unfinished one of Newel's own
-    struct console_vm *partial; // or of this VM
+    enum last_line last;
     struct console_vm *focus;
-    bool prompt;  // the last line is the monitor's prompt
     bool monitor; // what is typed is the monitor's
     bool busy;    // the monitor executes a command
     unsigned present;
     const struct console_operator *operator;
     struct lineedit editor;
-    struct timer delay;
-    bool delayed; // the timer is armed; atomic
+    struct timer delay; // for what the VM with the focus has written
+    bool delayed;       // it is armed; atomic
+    struct timer quiet; // for what others have interrupted
+    bool waiting;       // it is armed
+    bool interrupted;   // again, since it was armed
 } screen;
 
 static struct console_vm consoles[CONSOLE_MAX_VMS];
@@ -121,49 +130,83 @@ static void emit_prefix(const struct console_vm *c)
 }
 
 // Shows what c has of its unfinished line once more.
-static void emit_partial(struct console_vm *c)
+static void emit_partial(const struct console_vm *c)
 {
     uint32_t count = MIN(c->shown - c->line, REDRAW_MAX);
     emit_prefix(c);
     emit_ring(c, c->shown - count, c->shown);
-    screen.partial = c;
+    screen.last = LAST_VM;
 }
 
-// The screen's last line is made free for somebody.
-static void begin_output(void)
+static void free_last_line(void)
 {
-    if (screen.prompt) {
-        lineedit_hide(&screen.editor);
-    } else if (screen.own_partial || screen.partial != NULL) {
+    if (screen.last != LAST_FREE) {
         uart_write("\r\n", 2);
-    }
-    screen.own_partial = false;
-}
-
-// What was there before comes back.
-static void end_output(void)
-{
-    if (screen.prompt) {
-        lineedit_show(&screen.editor);
-    } else if (screen.partial != NULL) {
-        emit_partial(screen.partial);
+        screen.last = LAST_FREE;
     }
 }
 
 static void show_prompt(void)
 {
-    begin_output();
-    screen.partial = NULL;
-    screen.prompt = true;
-    lineedit_start(&screen.editor);
+    free_last_line();
+    lineedit_show(&screen.editor);
+    screen.last = LAST_PROMPT;
 }
 
-static void hide_prompt(void)
+static void new_prompt(void)
 {
-    if (screen.prompt) {
-        lineedit_hide(&screen.editor);
-        screen.prompt = false;
+    free_last_line();
+    lineedit_start(&screen.editor);
+    screen.last = LAST_PROMPT;
+}
+
+// Does something belong on the last line that others have pushed up?
+static bool was_interrupted(void)
+{
+    if (screen.last != LAST_FREE) {
+        return false;
     }
+    if (screen.monitor) {
+        return !screen.busy;
+    }
+    return screen.focus != NULL && screen.focus->shown != screen.focus->line;
+}
+
+static void arm_quiet(void)
+{
+    screen.waiting = true;
+    screen.interrupted = false;
+    timer_arm(&screen.quiet, timer_now() + timer_ticks_from_us(CONSOLE_QUIET_US));
+}
+
+// After lines of others.
+static void end_output(void)
+{
+    if (!was_interrupted()) {
+        return;
+    }
+    if (screen.waiting) {
+        screen.interrupted = true;
+    } else {
+        arm_quiet();
+    }
+}
+
+static void quiet_expired(struct timer *timer)
+{
+    (void)timer;
+    bool taken = lock_screen();
+    screen.waiting = false;
+    if (was_interrupted()) {
+        if (screen.interrupted) {
+            arm_quiet();
+        } else if (screen.monitor) {
+            show_prompt();
+        } else {
+            emit_partial(screen.focus);
+        }
+    }
+    unlock_screen(taken);
 }
 
 // ---- A VM's output; with its lock and the screen's ----
@@ -234,8 +277,8 @@ static void mark_shown(struct console_vm *c, uint32_t end, bool line_ended)
 // The VM with the focus, no prompt being open: byte for byte, unfinished lines too.
 static void show_live(struct console_vm *c)
 {
-    if (screen.partial != c) {
-        begin_output();
+    if (screen.last != LAST_VM) {
+        free_last_line();
         if (c->line != c->shown) {
             emit_partial(c);
         }
@@ -254,7 +297,7 @@ static void show_live(struct console_vm *c)
         }
         mark_shown(c, end, ended);
     }
-    screen.partial = c->shown != c->line ? c : NULL;
+    screen.last = c->shown != c->line ? LAST_VM : LAST_FREE;
 }
 
 // Others: whole lines, between what the screen's last line shows. all: what is unfinished becomes a
@@ -268,10 +311,8 @@ static void show_lines(struct console_vm *c, bool all)
         if (!ended && !all && end - c->shown < CONSOLE_LINE_MAX) {
             break;
         }
-        if (!begun) {
-            begin_output();
-            begun = true;
-        }
+        free_last_line();
+        begun = true;
         uint32_t from = c->shown - c->line <= REDRAW_MAX ? c->line : c->shown;
         emit_prefix(c);
         emit_plain(c, from, end);
@@ -398,9 +439,7 @@ void console_focus(struct console_vm *c)
 {
     bool vm_taken = lock_vm(c);
     bool taken = lock_screen();
-    hide_prompt();
-    begin_output();
-    screen.partial = NULL;
+    free_last_line();
     screen.monitor = false;
     __atomic_store_n(&screen.focus, c, __ATOMIC_RELAXED);
     c->shown = c->line = tail_start(c);
@@ -419,8 +458,8 @@ struct console_vm *console_focused(void)
 void console_open_prompt(void)
 {
     bool taken = lock_screen();
-    if (!screen.prompt && !screen.busy) {
-        show_prompt();
+    if (!screen.monitor && !screen.busy) {
+        new_prompt();
     }
     screen.monitor = true;
     unlock_screen(taken);
@@ -434,7 +473,7 @@ void console_close_prompt(void)
     }
     bool vm_taken = lock_vm(c);
     bool taken = lock_screen();
-    hide_prompt();
+    free_last_line();
     screen.monitor = false;
     show_live(c);
     unlock_screen(taken);
@@ -449,7 +488,7 @@ static void run_command(char *line)
     bool taken = lock_screen();
     screen.busy = false;
     if (screen.monitor) {
-        show_prompt();
+        new_prompt();
     }
     unlock_screen(taken);
 }
@@ -467,12 +506,15 @@ static void prompt_key(uint8_t byte)
 {
     char line[LINEEDIT_MAX];
     bool taken = lock_screen();
+    if (screen.last != LAST_PROMPT) {
+        show_prompt();
+    }
     enum lineedit_result result = lineedit_key(&screen.editor, byte);
     if (result == LINEEDIT_TAB) {
         complete();
     } else if (result == LINEEDIT_DONE) {
         memcpy(line, screen.editor.text, screen.editor.length + 1);
-        screen.prompt = false;
+        screen.last = LAST_FREE;
         screen.busy = true;
     }
     unlock_screen(taken);
@@ -502,14 +544,12 @@ void console_write(const char *text, size_t len)
         return;
     }
     bool taken = lock_screen();
-    if (!screen.own_partial) {
-        begin_output();
+    if (screen.last != LAST_OWN) {
+        free_last_line();
     }
     emit_lines(text, len);
-    screen.own_partial = text[len - 1] != '\n';
-    if (!screen.own_partial) {
-        end_output();
-    }
+    screen.last = text[len - 1] == '\n' ? LAST_FREE : LAST_OWN;
+    end_output();
     unlock_screen(taken);
 }
 
@@ -526,7 +566,7 @@ void console_printf(const char *fmt, ...)
 static void write_log_line(const char *line, size_t len)
 {
     bool taken = lock_screen();
-    begin_output();
+    free_last_line();
     emit_text("newel: ");
     uart_write(line, len);
     uart_write("\r\n", 2);
@@ -546,6 +586,8 @@ void console_early_init(void)
     lineedit_init(&screen.editor, "newel> ", emit_key);
     screen.delay.expired = delay_expired;
     screen.delay.cpu = -1;
+    screen.quiet.expired = quiet_expired;
+    screen.quiet.cpu = -1;
     log_set_output(write_log_line);
 }
 
@@ -575,7 +617,7 @@ void console_panic(void)
     screen.locking = false;
     log_break_lock();
     uart_panic();
-    hide_prompt();
-    begin_output();
-    screen.partial = NULL;
+    free_last_line();
+    screen.monitor = false;
+    screen.focus = NULL;
 }

@@ -19,6 +19,7 @@
 #define CONSOLE_MAX_VMS  16
 #define CONSOLE_LINE_MAX 256u
 #define CONSOLE_DELAY_US 5000u
+#define CONSOLE_QUIET_US 50000u
 
 struct console_vm;
 

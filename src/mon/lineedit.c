@@ -243,15 +243,6 @@ void lineedit_start(struct lineedit *e)
     lineedit_show(e);
 }
 
-// Spaces rather than an escape sequence, so that what is written next starts a line for whoever
-// reads a transcript.
-void lineedit_hide(const struct lineedit *e)
-{
-    emit(e, "\r", 1);
-    emit_repeated(e, ' ', strlen(e->prompt) + e->length);
-    emit(e, "\r", 1);
-}
-
 void lineedit_show(const struct lineedit *e)
 {
     emit(e, e->prompt, strlen(e->prompt));

@@ -36,6 +36,5 @@ void lineedit_start(struct lineedit *e); // an empty line, with its prompt
 enum lineedit_result lineedit_key(struct lineedit *e, uint8_t byte);
 void lineedit_insert(struct lineedit *e, const char *text);
 
-// Takes prompt and line off the screen's last line, and puts them back: around output of others.
-void lineedit_hide(const struct lineedit *e);
+// Prompt and line once more, on a fresh line of the screen.
 void lineedit_show(const struct lineedit *e);
