@@ -24,6 +24,7 @@ PANICKED = "guest-reset"
 
 MONITOR_KEY = "\x1d"  # Ctrl-]
 MONITOR_PROMPT = r"^newel> "
+SHELL_PROMPT = r"# (?:\x1b\[6n)?\Z"  # the test guest's busybox, with its question where the cursor is
 
 FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 
@@ -139,6 +140,7 @@ class Machine:
         self.log = open(log, "wb") if log else None
         self.text = ""  # all that the serial line said, decoded
         self.position = 0  # where the next expect() starts to look
+        self._held = ""  # a CR whose next character is not there yet
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         pipes = {} if serial == "stdio" else {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         control = os.path.join(self.folder, "qmp")
@@ -180,24 +182,38 @@ class Machine:
         if self.log:
             self.log.write(data)
             self.log.flush()
-        self.text += self._decoder.decode(data).replace("\r", "")
+        self._append(self._decoder.decode(data))
         return bool(data)
 
-    def expect(self, pattern, timeout=30):
-        """The match of a regular expression (multi-line mode) in what follows the last match. ExpectError if it does not come."""
-        expression = re.compile(pattern, re.MULTILINE)
+    def _append(self, text):
+        """A line that was taken back with a lone CR, to be written anew, becomes one of its own in self.text."""
+        text = self._held + text
+        self._held = "\r" if text.endswith("\r") else ""
+        self.text += re.sub(r"\r+\n?", "\n", text[: len(text) - len(self._held)])
+
+    def expect_all(self, *patterns, timeout=30):
+        """The matches of regular expressions (multi-line mode), in any order, in what follows the last match.
+
+        ExpectError if one does not come within timeout seconds.
+        """
+        expressions = [re.compile(pattern, re.MULTILINE) for pattern in patterns]
         deadline = time.monotonic() + timeout
         more = True
         while True:
-            match = expression.search(self.text, self.position)
-            if match:
-                self.position = match.end()
-                return match
+            matches = [expression.search(self.text, self.position) for expression in expressions]
+            if all(matches):
+                self.position = max(match.end() for match in matches)
+                return matches
             left = deadline - time.monotonic()
             if left <= 0 or not more:
-                why = "within %d s" % timeout if more else "before the machine ended"
-                raise ExpectError(f"no {pattern!r} {why}; the console's end:\n{self.tail()}")
+                missing = next(pattern for pattern, match in zip(patterns, matches) if not match)
+                why = f"within {timeout} s" if more else "before the machine ended"
+                raise ExpectError(f"no {missing!r} {why}; the console's end:\n{self.tail()}")
             more = self._read(min(left, 1.0))
+
+    def expect(self, pattern, timeout=30):
+        """expect_all() of a single pattern."""
+        return self.expect_all(pattern, timeout=timeout)[0]
 
     def expect_end(self, timeout=30):
         """Reads to the end of the serial line; the reason of the machine's stop, as wait()."""
@@ -207,25 +223,34 @@ class Machine:
                 raise ExpectError(f"the machine did not end within {timeout} s; the console's end:\n{self.tail()}")
         return self.wait(10)
 
+    def _expect_prompt(self, timeout):
+        """Leaves the position before the prompt, so that the command typed there is found as a line with it."""
+        match = self.expect(MONITOR_PROMPT, timeout)
+        self.position = match.start()
+        return match
+
     def open_monitor(self):
         """Opens Newel's monitor; its prompt is there after this."""
         self.send(MONITOR_KEY)
-        self.expect(MONITOR_PROMPT)
+        self._expect_prompt(10)
 
     def monitor(self, command, timeout=10):
-        """A command for the monitor, whose prompt is open; what it said."""
+        """A command for the monitor, whose prompt is open; what it said. The prompt is there again after this."""
+        self._type(command)
+        start = self.position
+        return self.text[start : self._expect_prompt(timeout).start()]
+
+    def _type(self, command):
         self.send(command + "\r")
-        start = self.expect(re.escape(command) + r"\s*$", timeout).end()
-        return self.text[start : self.expect(MONITOR_PROMPT, timeout).start()]
+        self.expect(MONITOR_PROMPT + re.escape(command) + "$", 10)
 
     def focus(self, name):
-        """What is sent from here on goes to that VM."""
-        self.open_monitor()
-        self.send(f"vm focus {name}\r")
-        self.expect(rf"vm focus {name}\s*$")
+        """Turns from the monitor, whose prompt is open, to a VM's shell, and waits for the shell's prompt."""
+        self._type(f"vm focus {name}")
+        self.expect(SHELL_PROMPT, 30)
 
     def shell(self, command):
-        """A command for the shell of the guest that has the focus."""
+        """A command for the shell of the VM that has the focus."""
         self.send(command + "\r")
 
     def tail(self, lines=40):
