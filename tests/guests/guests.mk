@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+# Bare-metal payloads that run as VMs: build/guests/NAME.bin from tests/guests/NAME.c (and NAME_asm.S).
+# Included by the top Makefile, or alone: make -f tests/guests/guests.mk guests
+
+GUEST_DIR := tests/guests
+GUEST_OUT := build/guests
+GUEST_CC := clang --target=aarch64-none-elf
+GUEST_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
+	-march=armv8-a -mstrict-align -mno-outline-atomics -ffixed-x18 \
+	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -I$(GUEST_DIR)
+
+GUEST_NAMES := $(patsubst $(GUEST_DIR)/%.c,%,$(wildcard $(GUEST_DIR)/*.c))
+GUEST_BINS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.bin)
+GUEST_LIB_SRC := $(wildcard $(GUEST_DIR)/lib/*.c $(GUEST_DIR)/lib/*.S)
+GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h)
+
+# One compilation a payload: each has its own name and options in the library's objects.
+$(GUEST_OUT)/%.elf: $(GUEST_DIR)/%.c $(GUEST_LIB_SRC) $(GUEST_HEADERS) $(GUEST_DIR)/lib/guest.ld \
+		$(GUEST_DIR)/guests.mk
+	@mkdir -p $(GUEST_OUT)
+	$(GUEST_CC) $(GUEST_FLAGS) -DGUEST_NAME='"$*"' $(GUEST_FLAGS_$*) -nostdlib -fuse-ld=lld \
+		-Wl,-T,$(GUEST_DIR)/lib/guest.ld,--build-id=none,-z,noexecstack -o $@ \
+		$< $(wildcard $(GUEST_DIR)/$*_asm.S) $(GUEST_LIB_SRC)
+
+$(GUEST_OUT)/%.bin: $(GUEST_OUT)/%.elf
+	llvm-objcopy -O binary $< $@
+
+$(foreach name,$(GUEST_NAMES),$(eval $(GUEST_OUT)/$(name).elf: $(wildcard $(GUEST_DIR)/$(name)_asm.S)))
+
+GUEST_FLAGS_bench := -DGUEST_IMAGE_HEADER
+
+.PHONY: guests
+guests: $(GUEST_BINS)
+.SECONDARY: $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf)

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// CPUs of a payload: per-CPU data, starting and stopping the others.
+#pragma once
+
+#include "lib/exc.h"
+#include "lib/sysreg.h"
+
+#define CPU_MAX 8
+
+struct cpu {
+    unsigned index;
+    bool skip;
+    uint64_t skipped;
+    struct exc_info last;
+    uint64_t recover_sp; /* 0: no exception expected */
+    struct exc_info caught;
+    exc_irq_fn irq;
+    exc_irq_fn fiq;
+};
+
+/* This CPU's data (TPIDR_EL1). */
+static inline struct cpu *cpu_self(void)
+{
+    return (struct cpu *)read_sysreg(tpidr_el1);
+}
+
+static inline unsigned cpu_index(void)
+{
+    return cpu_self()->index;
+}
+
+/* The MPIDR affinity of CPU n as QEMU `virt` numbers them. */
+static inline uint64_t cpu_mpidr(unsigned n)
+{
+    return (n & 15) | ((uint64_t)(n >> 4) << 8);
+}
+
+/* Number of CPUs in the device tree, at most CPU_MAX. */
+unsigned cpu_count(void);
+
+/* Sets this CPU's data up; the boot code calls it once on each CPU. */
+void cpu_init(unsigned index);
+
+/*
+ * Turns CPU n on by PSCI to run fn(arg), with the MMU on if it is on here; the CPU turns itself off
+ * after fn. Returns the PSCI code (0 = success).
+ */
+int64_t cpu_start(unsigned n, exc_fn fn, uint64_t arg);
+
+/* Waits until CPU n is off; false after about five seconds. */
+bool cpu_join(unsigned n);
