@@ -54,8 +54,24 @@ _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "ve
 #define SAVE(reg, field) v->el1.field = read_sysreg(reg);
 #define LOAD(reg, field) write_sysreg(reg, v->el1.field);
 
+// Traps that no architecture before theirs knows; all off, since what they guard is hidden by the ID registers.
+static void disable_fine_grained_traps(void)
+{
+    if (features.hcx) {
+        write_sysreg(S3_4_C1_C2_2, 0); // HCRX_EL2
+    }
+    if (features.fgt) {
+        write_sysreg(S3_4_C1_C1_4, 0); // HFGRTR_EL2
+        write_sysreg(S3_4_C1_C1_5, 0); // HFGWTR_EL2
+        write_sysreg(S3_4_C1_C1_6, 0); // HFGITR_EL2
+        write_sysreg(S3_4_C3_C1_4, 0); // HDFGRTR_EL2
+        write_sysreg(S3_4_C3_C1_5, 0); // HDFGWTR_EL2
+    }
+}
+
 void switch_init_cpu(void)
 {
+    disable_fine_grained_traps();
     write_sysreg(vpidr_el2, read_sysreg(midr_el1));
     write_sysreg(hstr_el2, 0);
     // CNTPCT may be read, the physical timer is emulated.
@@ -123,6 +139,24 @@ void __attribute__((target("arch=armv8.3-a"))) pauth_load(struct vcpu *v)
 #undef X
 }
 
+void switch_init_vcpu(struct vcpu *v)
+{
+    v->hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 |
+             HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW;
+    if (features.ras) {
+        v->hcr |= HCR_TERR;
+    }
+    if (features.fwb) {
+        v->hcr |= HCR_FWB;
+    }
+    v->cptr = CPTR_RES1 | CPTR_TZ | CPTR_TTA | (features.amu ? CPTR_TAM : 0);
+    v->mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TPM | MDCR_TPMCR;
+    if (features.pmu) {
+        v->mdcr |= bits_get(read_sysreg(pmcr_el0), 15, 11); // HPMN: no counter is EL2's
+    }
+    v->loaded_cpu = v->fp_cpu = -1;
+}
+
 void vcpu_save(struct vcpu *v)
 {
     EL1_REGS(SAVE)
@@ -159,6 +193,7 @@ void vcpu_load(struct vcpu *v)
     }
     write_sysreg(hcr_el2, v->hcr);
     write_sysreg(vttbr_el2, v->vttbr);
+    write_sysreg(vtcr_el2, v->vtcr);
     write_sysreg(vmpidr_el2, v->mpidr);
     write_sysreg(mdcr_el2, v->mdcr);
     EL1_REGS(LOAD)

@@ -8,6 +8,9 @@
 // EL2 controls that no vCPU changes; once on each CPU.
 void switch_init_cpu(void);
 
+// The traps and controls a new vCPU starts with, by the feature table.
+void switch_init_vcpu(struct vcpu *v);
+
 // After vcpu_save() the vCPU is whole in memory; vcpu_load() of the vCPU that was here last skips what is still in the machine.
 void vcpu_save(struct vcpu *v);
 void vcpu_load(struct vcpu *v);

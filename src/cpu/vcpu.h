@@ -79,7 +79,7 @@ struct vcpu {
     struct vm *vm;
     unsigned index;        // within its VM
     uint64_t mpidr;        // VMPIDR_EL2: what the guest reads
-    uint64_t hcr, mdcr, cptr, vttbr; // written to the machine at a switch, never on a plain exit
+    uint64_t hcr, mdcr, cptr, vttbr, vtcr; // written to the machine at a switch, never on a plain exit
     struct el1_regs el1;
     struct pauth_keys keys;
     struct fp_regs fp __attribute__((aligned(16)));

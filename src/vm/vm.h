@@ -2,12 +2,14 @@
 // A virtual machine: what it is made of, and its life.
 #pragma once
 
+#include "cpu/percpu.h"
 #include "cpu/sched.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "irq/vgic.h"
 #include "mem/pool.h"
 #include "mem/stage2.h"
+#include "vm/load.h"
 #include "vm/manifest.h"
 
 enum vm_state {
@@ -32,19 +34,26 @@ struct vm {
     struct stage2 stage2;
     hpa_t ram;             // contiguous, config->memory bytes
     struct vcpu *vcpu[VM_MAX_VCPUS];
-    unsigned vcpus_on;     // scheduler's lock
+    struct sched_share share;
+    uint8_t siblings_last[MAX_CPUS];
+    hpa_t control;         // vCPUs, their timers and the interrupt controller, contiguous
+    size_t control_pages;
     struct vgic *vgic;
     struct pl011 uart;
     struct pl031 rtc;
     struct console_vm *console;
     struct work work;      // building, zeroing, destroying: one at a time
     uint64_t progress;     // of work
-    gpa_t entry, dtb;
+    struct load_plan plan;
     uint64_t starts, resets;
 };
 
 extern struct vm vms[MANIFEST_MAX_VMS];
 extern size_t vm_count;
+
+// Makes every VM of the manifest known and starts those that start by themselves. Once, on the boot CPU, before any vCPU runs.
+// The manifest and what it points to stay where they are for good.
+void vms_init(const struct manifest *manifest);
 
 struct vm *vm_find(const char *name); // NULL if there is none
 
@@ -55,5 +64,8 @@ int vm_stop(struct vm *vm, enum vm_after_stop then);
 // By a vCPU of the VM itself (PSCI): stops all of its vCPUs, this one when it leaves its exit handler.
 void vm_power_off(struct vm *vm);
 void vm_reset(struct vm *vm);
+
+// The last of its vCPUs has left its CPU; by trap_leave().
+void vm_all_off(struct vm *vm);
 
 const char *vm_state_name(enum vm_state state);

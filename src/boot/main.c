@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the first line of C to the first guest.
+#include "arch/cpu.h"
+#include "arch/sysreg.h"
+#include "arch/timer.h"
+#include "boot/boot.h"
+#include "cpu/features.h"
+#include "cpu/switch.h"
+#include "cpu/timer.h"
+#include "dev/rtc_host.h"
+#include "dev/uart_host.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/print.h"
+#include "mem/el2map.h"
+#include "mem/stage2.h"
+#include "mon/console.h"
+#include "mon/monitor.h"
+#include "trap/run.h"
+#include "vm/vm.h"
+
+#include <libfdt.h>
+#include <stdarg.h>
+
+static struct platform platform;
+static struct manifest manifest;
+
+noreturn void boot_fail(const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, fmt);
+    vformat(text, sizeof(text), fmt, args);
+    va_end(args);
+    log_warn("error: %s", text);
+    log_warn("Newel cannot start on this machine");
+    machine_reset();
+}
+
+static void must(int err, const char *what)
+{
+    if (err) {
+        boot_fail("%s: %s", what, error_text(err));
+    }
+}
+
+static void console_up(const void *fdt)
+{
+    if (fdt_check_header(fdt) == 0) {
+        platform_find_console(fdt, &platform);
+    }
+}
+
+// Without translation: the console found in the tree is used as it is.
+static noreturn void fail_before_mmu(uint64_t fdt_address, const char *why, unsigned el)
+{
+    const void *fdt = (const void *)(uintptr_t)fdt_address;
+    if (fdt_address != 0) {
+        console_up(fdt);
+        uart_early_init(&platform.uart.config);
+    }
+    console_early_init();
+    boot_fail(why, el);
+}
+
+noreturn void boot_wrong_el(uint64_t fdt_address, unsigned el)
+{
+    fail_before_mmu(fdt_address, "entered at EL%u: Newel has to be started at EL2", el);
+}
+
+static void enable_mmu(uint64_t fdt_address, uint64_t fdt_size)
+{
+    const struct el2_image image = {
+        .text = ptr_hpa(image_start),
+        .text_size = (uint64_t)(image_text_end - image_start),
+        .rodata = ptr_hpa(image_text_end),
+        .rodata_size = (uint64_t)(image_rodata_end - image_text_end),
+        .data = ptr_hpa(image_rodata_end),
+        .data_size = (uint64_t)(image_end - image_rodata_end),
+    };
+    int err = el2_map_init(&image);
+    uint64_t base = align_down(fdt_address, PAGE_SIZE);
+    if (!err) {
+        err = el2_map_range(hpa(base), align_up(fdt_address + fdt_size, PAGE_SIZE) - base, EL2_NORMAL_RO);
+    }
+    for (unsigned i = 0; i < MAX_CPUS && !err; i++) {
+        err = el2_unmap_page(ptr_hpa(cpu_stacks + (size_t)i * STACK_SLOT));
+    }
+    if (err) {
+        fail_before_mmu(fdt_address, "EL2's own translation tables do not fit", 2);
+    }
+    mmu_enable(el2_map_ttbr(), el2_map_tcr(), el2_map_mair());
+}
+
+// The tree's size from its header, with aligned reads: the MMU is off.
+static uint64_t check_fdt(uint64_t address)
+{
+    const void *fdt = (const void *)(uintptr_t)address;
+    if (address == 0 || !is_aligned(address, 8) || fdt_check_header(fdt) != 0) {
+        fail_before_mmu(0, "no device tree in x0", 2);
+    }
+    return fdt_totalsize(fdt);
+}
+
+static void map_console(void)
+{
+    if (platform.uart.config.type != UART_NONE) {
+        uint64_t base = align_down(platform.uart.config.base, PAGE_SIZE);
+        if (el2_map_range(hpa(base), PAGE_SIZE, EL2_DEVICE_RW) == 0) {
+            uart_early_init(&platform.uart.config);
+        }
+    }
+    console_early_init();
+}
+
+static void check_cpu(void)
+{
+    features_init();
+    if (counter_frequency() == 0) {
+        boot_fail("CNTFRQ_EL0 is 0: the firmware has to set the timer's frequency");
+    }
+    if (!features.granule_4k) {
+        boot_fail("this CPU has no 4 KiB translation granule");
+    }
+}
+
+// ---- memory ----
+
+static void map_piece(uint64_t start, uint64_t end)
+{
+    start = align_up(start, PAGE_SIZE);
+    end = align_down(end, PAGE_SIZE);
+    if (start < end) {
+        must(el2_map_range(hpa(start), end - start, EL2_NORMAL_RW), "mapping RAM");
+    }
+}
+
+// RAM without what is reserved: firmware may keep its own there, which speculation must not touch.
+static void map_ram(const struct mem_region *ram)
+{
+    uint64_t at = ram->base, ram_end = ram->base + ram->size;
+    while (at < ram_end) {
+        uint64_t stop = ram_end, next = ram_end;
+        for (size_t i = 0; i < platform.reserved_count; i++) {
+            uint64_t start = align_down(platform.reserved[i].base, PAGE_SIZE);
+            uint64_t end = align_up(platform.reserved[i].base + platform.reserved[i].size, PAGE_SIZE);
+            if (end > at && start < stop) {
+                stop = start > at ? start : at;
+                next = end;
+            }
+        }
+        map_piece(at, stop);
+        at = next;
+    }
+}
+
+static void reserve(uint64_t base, uint64_t size)
+{
+    if (platform.reserved_count == FRAMES_MAX_REGIONS) {
+        boot_fail("more than %d reserved memory regions", FRAMES_MAX_REGIONS);
+    }
+    platform.reserved[platform.reserved_count++] = (struct mem_region){base, size};
+}
+
+static void init_memory(void)
+{
+    reserve((uint64_t)(uintptr_t)image_start, (uint64_t)(image_end - image_start));
+    for (size_t i = 0; i < platform.ram_count; i++) {
+        map_ram(&platform.ram[i]);
+    }
+    const struct mem_region *m = &platform.initrd;
+    uint64_t base = align_down(m->base, PAGE_SIZE);
+    must(el2_map_range(hpa(base), align_up(m->base + m->size, PAGE_SIZE) - base, EL2_NORMAL_RO), "mapping the manifest");
+    must(frames_init(platform.ram, platform.ram_count, platform.reserved, platform.reserved_count), "memory");
+}
+
+static void map_device(hpa_t base, uint64_t size, const char *what)
+{
+    uint64_t start = align_down(base.v, PAGE_SIZE);
+    int err = el2_map_range(hpa(start), align_up(base.v + size, PAGE_SIZE) - start, EL2_DEVICE_RW);
+    if (err && err != ERR_EXISTS) {
+        must(err, what);
+    }
+}
+
+static void init_interrupts(void)
+{
+    map_device(platform.gic.dist, platform.gic.dist_size, "mapping the GIC's distributor");
+    for (size_t i = 0; i < platform.gic.rdist_count; i++) {
+        map_device(platform.gic.rdist[i].base, platform.gic.rdist[i].size, "mapping the GIC's redistributors");
+    }
+    must(gic_init(&platform.gic), "GIC");
+    must(gic_init_cpu(), "GIC");
+    timer_init_cpu();
+    if (platform.rtc.v != 0) {
+        map_device(platform.rtc, PAGE_SIZE, "mapping the clock");
+        rtc_host_init(platform.rtc);
+    }
+}
+
+static void read_manifest(void)
+{
+    char message[256];
+    if (platform.initrd.size == 0) {
+        boot_fail("no manifest: the boot loader has to hand it over as initrd (/chosen linux,initrd-start)");
+    }
+    int err = manifest_parse((const void *)(uintptr_t)platform.initrd.base, platform.initrd.size, cpu_count, &manifest,
+                             message, sizeof(message));
+    if (err) {
+        boot_fail("%s", message);
+    }
+}
+
+static void init_guests(void)
+{
+    const struct s2_features s2 = {
+        .pa_bits = features.pa_bits,
+        .vmid_bits = features.vmid_bits,
+        .fwb = features.fwb,
+        .ttl = features.ttl,
+        .range_tlbi = features.range_tlbi,
+        .xnx = features.xnx,
+        .bbm2 = features.bbm2,
+        .hafdbs = features.hafdbs,
+    };
+    stage2_setup(&s2);
+    vms_init(&manifest);
+    monitor_init();
+    uart_start_irq(console_input);
+    if (platform.uart.intid != 0) {
+        gic_enable_spi(platform.uart.intid, 0, platform.uart.level);
+    }
+}
+
+noreturn void boot_primary(uint64_t fdt_address)
+{
+    char message[256];
+    percpu_init(&percpus[0], 0, 0, read_sysreg(mpidr_el1) & MPIDR_AFFINITY);
+    percpu_install(&percpus[0]);
+    if (read_sysreg(hcr_el2) & HCR_E2H) {
+        fail_before_mmu(fdt_address, "HCR_EL2.E2H cannot be cleared on this CPU", 2);
+    }
+    const void *fdt = (const void *)(uintptr_t)fdt_address;
+    enable_mmu(fdt_address, check_fdt(fdt_address));
+    console_up(fdt);
+    map_console();
+    log_info("Newel starts at EL2, image at 0x%lx", (uint64_t)(uintptr_t)image_start);
+    check_cpu();
+    if (platform_from_fdt(fdt, fdt_totalsize(fdt), percpus[0].mpidr, &platform, message, sizeof(message))) {
+        boot_fail("%s", message);
+    }
+    power_init(&platform);
+    switch_init_cpu();
+    init_memory();
+    init_interrupts();
+    log_set_clock(timer_now, timer_frequency());
+    log_start_locking();
+    console_start_locking();
+    percpus[0].online = true;
+    cpu_count = 1;
+    smp_start_all(&platform);
+    log_info("%u CPUs, %lu MiB, %u-bit physical addresses", cpu_count, frames_total() * PAGE_SIZE >> 20,
+             features.pa_bits);
+    read_manifest();
+    init_guests();
+    trap_run_cpu();
+}

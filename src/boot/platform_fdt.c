@@ -1,0 +1,733 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "boot/platform.h"
+#include "lib/bits.h"
+#include "lib/error.h"
+#include "lib/print.h"
+
+#include <libfdt.h>
+#include <stdarg.h>
+#include <string.h>
+
+// Buses above a device; what is nested deeper cannot be translated.
+#define MAX_BUSES 16
+
+// Beyond this nothing is used: a physical address range of 52 bits counts as 48.
+#define PA_LIMIT BIT(48)
+
+// Aff3..Aff0 of MPIDR_EL1.
+#define MPIDR_AFFINITY UINT64_C(0xff00ffffff)
+
+#define GICD_SIZE UINT64_C(0x10000)
+#define GICR_SIZE UINT64_C(0x20000) // of one CPU, without virtual LPIs
+#define PATH_MAX  80
+
+// Interrupt cells of the GIC's binding (Linux, bindings/interrupt-controller/arm,gic-v3.yaml).
+enum { IRQ_SPI = 0, IRQ_PPI = 1 };
+
+struct reader {
+    const void *fdt;
+    struct platform *p;
+    char *message;
+    size_t message_size;
+    int gic;          // node
+    int gic_cells;    // #interrupt-cells
+    uint32_t phandle; // the GIC's; 0 if it has none
+};
+
+struct range {
+    uint64_t base, size;
+};
+
+static int __attribute__((format(printf, 2, 3))) fail(struct reader *r, const char *fmt, ...)
+{
+    if (r->message_size == 0) {
+        return ERR_INVALID;
+    }
+    size_t len = format(r->message, r->message_size, "device tree: ");
+    len = MIN(len, r->message_size - 1);
+    va_list args;
+    va_start(args, fmt);
+    vformat(r->message + len, r->message_size - len, fmt, args);
+    va_end(args);
+    for (char *c = r->message; *c != '\0'; c++) {
+        *c = *c < 0x20 || *c > 0x7e ? '?' : *c;
+    }
+    return ERR_INVALID;
+}
+
+// For messages. What does not fit ends early.
+struct path_text {
+    char text[PATH_MAX];
+};
+
+static struct path_text path_of(const struct reader *r, int node)
+{
+    struct path_text path;
+    if (fdt_get_path(r->fdt, node, path.text, sizeof(path.text)) != 0) {
+        format(path.text, sizeof(path.text), "(node at offset %d)", node);
+    }
+    return path;
+}
+
+static bool is_enabled(const struct reader *r, int node)
+{
+    int len;
+    const char *status = fdt_getprop(r->fdt, node, "status", &len);
+    return status == NULL || (len == 5 && memcmp(status, "okay", 5) == 0) ||
+           (len == 3 && memcmp(status, "ok", 3) == 0);
+}
+
+// The first enabled node behind start with this compatible string, or negative.
+static int find_compatible(const struct reader *r, int start, const char *compatible)
+{
+    int node = start;
+    do {
+        node = fdt_node_offset_by_compatible(r->fdt, node, compatible);
+    } while (node >= 0 && !is_enabled(r, node));
+    return node;
+}
+
+static int find_compatible_of(const struct reader *r, const char *const *compatible, size_t count)
+{
+    int node = -FDT_ERR_NOTFOUND;
+    for (size_t i = 0; i < count && node < 0; i++) {
+        node = find_compatible(r, -1, compatible[i]);
+    }
+    return node;
+}
+
+static uint32_t cell_at(const void *prop, int index)
+{
+    return fdt32_ld((const fdt32_t *)prop + index);
+}
+
+static uint64_t read_cells(const void *prop, int index, int cells)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < cells; i++) {
+        v = v << 32 | cell_at(prop, index + i);
+    }
+    return v;
+}
+
+// A property of one or two cells. False if it is not there or of another size.
+static bool read_number(const struct reader *r, int node, const char *name, uint64_t *v)
+{
+    int len;
+    const void *prop = fdt_getprop(r->fdt, node, name, &len);
+    if (prop == NULL || (len != 4 && len != 8)) {
+        return false;
+    }
+    *v = read_cells(prop, 0, len / 4);
+    return true;
+}
+
+struct cells {
+    int address, size;
+};
+
+// How the children of node write addresses. False where they are wider than 64 bits, as a PCI bus
+// has them.
+static bool child_cells(const struct reader *r, int node, struct cells *c)
+{
+    c->address = fdt_address_cells(r->fdt, node);
+    c->size = fdt_size_cells(r->fdt, node);
+    return c->address >= 1 && c->address <= 2 && c->size >= 1 && c->size <= 2;
+}
+
+// Moves a range from the address space of bus to that of parent.
+static bool translate_up(const struct reader *r, int bus, int parent, struct range *range)
+{
+    struct cells in, out;
+    int len;
+    const void *ranges = fdt_getprop(r->fdt, bus, "ranges", &len);
+    if (ranges == NULL || len == 0) {
+        return ranges != NULL;
+    }
+    if (!child_cells(r, bus, &in) || !child_cells(r, parent, &out)) {
+        return false;
+    }
+    int step = in.address + out.address + in.size;
+    for (int i = 0; i + step <= len / 4; i += step) {
+        uint64_t from = read_cells(ranges, i, in.address);
+        uint64_t to = read_cells(ranges, i + in.address, out.address);
+        uint64_t size = read_cells(ranges, i + in.address + out.address, in.size);
+        if (range->base >= from && range->base - from < size &&
+            range->size <= size - (range->base - from)) {
+            range->base = to + (range->base - from);
+            return true;
+        }
+    }
+    return false;
+}
+
+// From the address space that node itself lives in to the machine's.
+static bool translate(const struct reader *r, int node, struct range *range)
+{
+    int bus = fdt_parent_offset(r->fdt, node);
+    for (int i = 0; i < MAX_BUSES && bus > 0; i++) {
+        int parent = fdt_parent_offset(r->fdt, bus);
+        if (parent < 0 || !translate_up(r, bus, parent, range)) {
+            return false;
+        }
+        bus = parent;
+    }
+    return bus == 0;
+}
+
+// Entries in the reg of a node; 0 where it cannot be read.
+static int reg_count(const struct reader *r, int node)
+{
+    struct cells c;
+    int len;
+    int parent = fdt_parent_offset(r->fdt, node);
+    if (parent < 0 || !child_cells(r, parent, &c) ||
+        fdt_getprop(r->fdt, node, "reg", &len) == NULL || len % (4 * (c.address + c.size)) != 0) {
+        return 0;
+    }
+    return len / 4 / (c.address + c.size);
+}
+
+// Entry index of reg as the machine's addresses, neither empty nor beyond PA_LIMIT.
+static bool read_reg(const struct reader *r, int node, int index, struct range *range)
+{
+    struct cells c;
+    if (index >= reg_count(r, node) || !child_cells(r, fdt_parent_offset(r->fdt, node), &c)) {
+        return false;
+    }
+    const void *reg = fdt_getprop(r->fdt, node, "reg", NULL);
+    int at = index * (c.address + c.size);
+    range->base = read_cells(reg, at, c.address);
+    range->size = read_cells(reg, at + c.address, c.size);
+    return translate(r, node, range) && range_fits(range->base, range->size, PA_LIMIT);
+}
+
+static int add_region(struct reader *r, struct mem_region *to, size_t *count, struct range range,
+                      const char *what)
+{
+    if (range.size == 0) {
+        return 0;
+    }
+    if (*count == FRAMES_MAX_REGIONS) {
+        return fail(r, "more than %d regions of %s", FRAMES_MAX_REGIONS, what);
+    }
+    to[(*count)++] = (struct mem_region){range.base, range.size};
+    return 0;
+}
+
+static int add_ram(struct reader *r, int node, struct range range)
+{
+    struct platform *p = r->p;
+    if (range.size == 0 || range.base >= PA_LIMIT) {
+        return 0;
+    }
+    range.size = MIN(range.size, PA_LIMIT - range.base);
+    for (size_t i = 0; i < p->ram_count; i++) {
+        if (ranges_overlap(p->ram[i].base, p->ram[i].size, range.base, range.size)) {
+            return fail(r, "%s: memory at 0x%lx overlaps other memory", path_of(r, node).text,
+                        (unsigned long)range.base);
+        }
+    }
+    return add_region(r, p->ram, &p->ram_count, range, "memory");
+}
+
+static int read_memory_node(struct reader *r, int node)
+{
+    struct cells c;
+    int len;
+    int count = reg_count(r, node);
+    const void *reg = fdt_getprop(r->fdt, node, "reg", &len);
+    if (count == 0 || !child_cells(r, fdt_parent_offset(r->fdt, node), &c)) {
+        return fail(r, "%s: its reg cannot be read", path_of(r, node).text);
+    }
+    for (int i = 0; i < count; i++) {
+        int at = i * (c.address + c.size);
+        struct range range = {read_cells(reg, at, c.address),
+                              read_cells(reg, at + c.address, c.size)};
+        if (range.base + range.size < range.base) {
+            return fail(r, "%s: memory at 0x%lx wraps around", path_of(r, node).text,
+                        (unsigned long)range.base);
+        }
+        int err = add_ram(r, node, range);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int read_memory(struct reader *r)
+{
+    int node = -1;
+    while ((node = fdt_node_offset_by_prop_value(r->fdt, node, "device_type", "memory", 7)) >= 0) {
+        int err = is_enabled(r, node) ? read_memory_node(r, node) : 0;
+        if (err != 0) {
+            return err;
+        }
+    }
+    if (r->p->ram_count == 0) {
+        return fail(r, "no memory (a node with device_type \"memory\")");
+    }
+    return 0;
+}
+
+static int reserve(struct reader *r, struct range range)
+{
+    struct platform *p = r->p;
+    if (range.base >= PA_LIMIT) {
+        return 0;
+    }
+    range.size = MIN(range.size, PA_LIMIT - range.base);
+    return add_region(r, p->reserved, &p->reserved_count, range, "reserved memory");
+}
+
+static int read_reserve_map(struct reader *r)
+{
+    for (int i = 0; i < fdt_num_mem_rsv(r->fdt); i++) {
+        struct range range;
+        int err = fdt_get_mem_rsv(r->fdt, i, &range.base, &range.size);
+        err = err != 0 ? fail(r, "reservation %d cannot be read", i) : reserve(r, range);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+// Children without reg ask for memory anywhere, of which Newel has no use.
+static int read_reserved_memory(struct reader *r)
+{
+    int node, parent = fdt_path_offset(r->fdt, "/reserved-memory");
+    if (parent < 0) {
+        return 0;
+    }
+    fdt_for_each_subnode(node, r->fdt, parent)
+    {
+        if (!is_enabled(r, node) || fdt_getprop(r->fdt, node, "reg", NULL) == NULL) {
+            continue;
+        }
+        int count = reg_count(r, node);
+        int err = count == 0 ? fail(r, "%s: its reg cannot be read", path_of(r, node).text) : 0;
+        for (int i = 0; i < count && err == 0; i++) {
+            struct range range;
+            if (read_reg(r, node, i, &range)) {
+                err = reserve(r, range);
+            }
+        }
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+static bool is_within_ram(const struct platform *p, struct range range)
+{
+    for (size_t i = 0; i < p->ram_count; i++) {
+        const struct mem_region *m = &p->ram[i];
+        if (range.base >= m->base && range.base - m->base < m->size &&
+            range.size <= m->size - (range.base - m->base)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int read_initrd(struct reader *r)
+{
+    uint64_t start, end;
+    int chosen = fdt_path_offset(r->fdt, "/chosen");
+    if (chosen < 0 || !read_number(r, chosen, "linux,initrd-start", &start) ||
+        !read_number(r, chosen, "linux,initrd-end", &end) || start == end) {
+        return 0;
+    }
+    struct range range = {start, end - start};
+    if (end < start || !is_within_ram(r->p, range)) {
+        return fail(r, "/chosen: initrd 0x%lx to 0x%lx is not within memory", (unsigned long)start,
+                    (unsigned long)end);
+    }
+    r->p->initrd = (struct mem_region){range.base, range.size};
+    return reserve(r, range);
+}
+
+static int read_reserved(struct reader *r)
+{
+    int err = read_reserve_map(r);
+    err = err != 0 ? err : read_reserved_memory(r);
+    err = err != 0 ? err : read_initrd(r);
+    if (err != 0) {
+        return err;
+    }
+    return reserve(r, (struct range){ptr_hpa(r->fdt).v, fdt_totalsize(r->fdt)});
+}
+
+// The affinity that a cpu node's reg holds.
+static int read_cpu_mpidr(struct reader *r, int cpus, int node, uint64_t *mpidr)
+{
+    int len;
+    const void *reg = fdt_getprop(r->fdt, node, "reg", &len);
+    int cells = fdt_address_cells(r->fdt, cpus);
+    if (reg == NULL || cells < 1 || cells > 2 || len != 4 * cells) {
+        return fail(r, "%s: its reg cannot be read", path_of(r, node).text);
+    }
+    *mpidr = read_cells(reg, 0, cells);
+    if ((*mpidr & ~MPIDR_AFFINITY) != 0) {
+        return fail(r, "%s: reg 0x%lx is no MPIDR affinity", path_of(r, node).text,
+                    (unsigned long)*mpidr);
+    }
+    return 0;
+}
+
+static bool is_cpu(const struct reader *r, int node)
+{
+    int len;
+    const char *type = fdt_getprop(r->fdt, node, "device_type", &len);
+    return type != NULL && len == 4 && memcmp(type, "cpu", 4) == 0 && is_enabled(r, node);
+}
+
+// Other CPUs are brought up by PSCI; the one that booted is up.
+static int check_enable_method(struct reader *r, int node)
+{
+    int len;
+    const char *method = fdt_getprop(r->fdt, node, "enable-method", &len);
+    if (method == NULL || len < 1 || method[len - 1] != '\0') {
+        return fail(r, "%s: no enable-method (Newel needs \"psci\")", path_of(r, node).text);
+    }
+    if (strcmp(method, "psci") != 0) {
+        return fail(r, "%s: enable-method is \"%.32s\" (Newel needs \"psci\")",
+                    path_of(r, node).text, method);
+    }
+    return 0;
+}
+
+static int add_cpu(struct reader *r, int node, uint64_t mpidr)
+{
+    struct platform *p = r->p;
+    for (size_t i = 0; i < p->cpu_count; i++) {
+        if (p->cpu[i].mpidr == mpidr) {
+            return fail(r, "%s: there are two CPUs with reg 0x%lx", path_of(r, node).text,
+                        (unsigned long)mpidr);
+        }
+    }
+    if (p->cpu_count == MAX_CPUS) {
+        p->cpus_ignored++;
+        return 0;
+    }
+    int err = p->cpu_count == 0 ? 0 : check_enable_method(r, node);
+    if (err == 0) {
+        p->cpu[p->cpu_count].mpidr = mpidr;
+        p->cpu[p->cpu_count++].node = (uint32_t)node;
+    }
+    return err;
+}
+
+// Adds the boot CPU, or all of the others.
+static int read_cpus_that(struct reader *r, int cpus, bool booted, uint64_t boot_mpidr)
+{
+    int node;
+    fdt_for_each_subnode(node, r->fdt, cpus)
+    {
+        uint64_t mpidr;
+        if (!is_cpu(r, node)) {
+            continue;
+        }
+        int err = read_cpu_mpidr(r, cpus, node, &mpidr);
+        if (err == 0 && (mpidr == boot_mpidr) == booted) {
+            err = add_cpu(r, node, mpidr);
+        }
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int read_cpus(struct reader *r, uint64_t boot_mpidr)
+{
+    int cpus = fdt_path_offset(r->fdt, "/cpus");
+    if (cpus < 0) {
+        return fail(r, "no CPUs (/cpus)");
+    }
+    int err = read_cpus_that(r, cpus, true, boot_mpidr);
+    if (err == 0 && r->p->cpu_count == 0) {
+        return fail(r, "/cpus: the CPU that Newel booted on (MPIDR 0x%lx) is not there",
+                    (unsigned long)boot_mpidr);
+    }
+    return err != 0 ? err : read_cpus_that(r, cpus, false, boot_mpidr);
+}
+
+static int read_psci(struct reader *r)
+{
+    static const char *const compatible[] = {"arm,psci-1.0", "arm,psci-0.2"};
+    int len;
+    int node = find_compatible_of(r, compatible, ARRAY_SIZE(compatible));
+    if (node < 0) {
+        return fail(r, "no PSCI 0.2 or later (compatible \"arm,psci-1.0\" or \"arm,psci-0.2\"): "
+                       "Newel needs it to start CPUs and to power off");
+    }
+    const char *method = fdt_getprop(r->fdt, node, "method", &len);
+    r->p->has_psci = true;
+    r->p->psci_hvc = method != NULL && len == 4 && memcmp(method, "hvc", 4) == 0;
+    if (r->p->psci_hvc) {
+        return fail(r, "%s: PSCI method is hvc: Newel needs firmware at EL3 (method \"smc\")",
+                    path_of(r, node).text);
+    }
+    if (method == NULL || len != 4 || memcmp(method, "smc", 4) != 0) {
+        return fail(r, "%s: PSCI method is neither \"smc\" nor \"hvc\"", path_of(r, node).text);
+    }
+    return 0;
+}
+
+// There is no GICv3: say what there is.
+static int fail_gic(struct reader *r)
+{
+    int node = -1;
+    while ((node = fdt_next_node(r->fdt, node, NULL)) >= 0) {
+        int len;
+        const char *compatible = fdt_getprop(r->fdt, node, "compatible", &len);
+        if (compatible == NULL || len < 1 || compatible[len - 1] != '\0' || !is_enabled(r, node) ||
+            fdt_getprop(r->fdt, node, "interrupt-controller", NULL) == NULL ||
+            (strstr(compatible, "gic") == NULL && strstr(compatible, "arm,") == NULL)) {
+            continue;
+        }
+        return fail(r, "no GICv3 (compatible \"arm,gic-v3\"): found \"%.40s\" at %s", compatible,
+                    path_of(r, node).text);
+    }
+    return fail(r, "no GICv3 (compatible \"arm,gic-v3\")");
+}
+
+static int read_redistributors(struct reader *r)
+{
+    struct gic_config *g = &r->p->gic;
+    uint64_t regions = 1;
+    read_number(r, r->gic, "#redistributor-regions", &regions);
+    if (regions == 0 || regions > GIC_MAX_RDIST) {
+        return fail(r, "%s: #redistributor-regions is %lu (Newel knows 1 to %d)",
+                    path_of(r, r->gic).text, (unsigned long)regions, GIC_MAX_RDIST);
+    }
+    for (int i = 0; i < (int)regions; i++) {
+        struct range range;
+        if (!read_reg(r, r->gic, 1 + i, &range) || !is_aligned(range.base, GICD_SIZE) ||
+            range.size < GICR_SIZE) {
+            return fail(r, "%s: reg has no redistributor region %d, or one that cannot be",
+                        path_of(r, r->gic).text, i);
+        }
+        g->rdist[g->rdist_count].base = hpa(range.base);
+        g->rdist[g->rdist_count++].size = range.size;
+    }
+    read_number(r, r->gic, "redistributor-stride", &g->rdist_stride);
+    if (!is_aligned(g->rdist_stride, GICD_SIZE) || g->rdist_stride > PA_LIMIT ||
+        (g->rdist_stride != 0 && g->rdist_stride < GICR_SIZE)) {
+        return fail(r, "%s: redistributor-stride 0x%lx cannot be", path_of(r, r->gic).text,
+                    (unsigned long)g->rdist_stride);
+    }
+    return 0;
+}
+
+static int read_distributor(struct reader *r)
+{
+    struct range range;
+    uint64_t cells = 0;
+    r->gic = find_compatible(r, -1, "arm,gic-v3");
+    if (r->gic < 0) {
+        return fail_gic(r);
+    }
+    r->phandle = fdt_get_phandle(r->fdt, r->gic);
+    read_number(r, r->gic, "#interrupt-cells", &cells);
+    if (cells < 3 || cells > 4) {
+        return fail(r, "%s: #interrupt-cells is %lu (it has to be 3 or 4)", path_of(r, r->gic).text,
+                    (unsigned long)cells);
+    }
+    r->gic_cells = (int)cells;
+    if (!read_reg(r, r->gic, 0, &range) || !is_aligned(range.base, GICD_SIZE) ||
+        range.size < GICD_SIZE) {
+        return fail(r, "%s: reg has no distributor, or one that cannot be",
+                    path_of(r, r->gic).text);
+    }
+    r->p->gic.dist = hpa(range.base);
+    r->p->gic.dist_size = range.size;
+    return read_redistributors(r);
+}
+
+// Does the node's `interrupts` mean the GIC? Where nothing says whom it means, it does.
+static bool parent_is_gic(const struct reader *r, int node)
+{
+    for (int i = 0; i < MAX_BUSES && node >= 0; i++) {
+        uint64_t parent;
+        if (read_number(r, node, "interrupt-parent", &parent)) {
+            return parent == r->phandle;
+        }
+        node = fdt_parent_offset(r->fdt, node);
+    }
+    return true;
+}
+
+// The cells of interrupt index that a node has at the GIC, NULL if there is none.
+static const fdt32_t *interrupt_cells(const struct reader *r, int node, int index)
+{
+    int len, step = r->gic_cells;
+    const fdt32_t *prop = fdt_getprop(r->fdt, node, "interrupts-extended", &len);
+    if (prop != NULL) {
+        step++; // with one parent only, so that all entries are alike
+        for (int i = 0; i <= index; i++) {
+            if ((i + 1) * step > len / 4 || cell_at(prop, i * step) != r->phandle) {
+                return NULL;
+            }
+        }
+        return prop + index * step + 1;
+    }
+    prop = fdt_getprop(r->fdt, node, "interrupts", &len);
+    if (prop == NULL || (index + 1) * step > len / 4 || !parent_is_gic(r, node)) {
+        return NULL;
+    }
+    return prop + index * step;
+}
+
+// INTID of a PPI, 0 if the node has no such interrupt or it is no PPI.
+static uint32_t read_ppi(const struct reader *r, int node, int index)
+{
+    const fdt32_t *cells = interrupt_cells(r, node, index);
+    if (cells == NULL || cell_at(cells, 0) != IRQ_PPI || cell_at(cells, 1) > 15) {
+        return 0;
+    }
+    return 16 + cell_at(cells, 1);
+}
+
+// By interrupt-names where there are some, else by the binding's order.
+static uint32_t timer_ppi(const struct reader *r, int node, const char *name, int index)
+{
+    if (fdt_getprop(r->fdt, node, "interrupt-names", NULL) != NULL) {
+        index = fdt_stringlist_search(r->fdt, node, "interrupt-names", name);
+    }
+    return index >= 0 ? read_ppi(r, node, index) : 0;
+}
+
+static int read_timer(struct reader *r)
+{
+    struct host_ppis *ppi = &r->p->gic.ppi;
+    int node = find_compatible(r, -1, "arm,armv8-timer");
+    if (node < 0) {
+        return fail(r, "no timer (compatible \"arm,armv8-timer\")");
+    }
+    ppi->physical_timer = timer_ppi(r, node, "phys", 1);
+    ppi->virtual_timer = timer_ppi(r, node, "virt", 2);
+    ppi->el2_timer = timer_ppi(r, node, "hyp-phys", 3);
+    if (ppi->physical_timer == 0 || ppi->virtual_timer == 0 || ppi->el2_timer == 0) {
+        return fail(r, "%s: no private interrupt for the %s timer", path_of(r, node).text,
+                    ppi->physical_timer == 0  ? "physical"
+                    : ppi->virtual_timer == 0 ? "virtual"
+                                              : "EL2 (hypervisor)");
+    }
+    return 0;
+}
+
+static int check_ppis(struct reader *r)
+{
+    const struct host_ppis *p = &r->p->gic.ppi;
+    const uint32_t id[] = {p->maintenance, p->virtual_timer, p->el2_timer, p->physical_timer};
+    uint32_t seen = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(id); i++) {
+        if ((seen & BIT(id[i])) != 0) {
+            return fail(r, "interrupt %u is named twice among the timers and the GIC", id[i]);
+        }
+        seen |= (uint32_t)BIT(id[i]);
+    }
+    return 0;
+}
+
+static int read_gic(struct reader *r)
+{
+    int err = read_distributor(r);
+    if (err != 0) {
+        return err;
+    }
+    r->p->gic.ppi.maintenance = read_ppi(r, r->gic, 0);
+    if (r->p->gic.ppi.maintenance == 0) {
+        return fail(r, "%s: no maintenance interrupt (a private one in interrupts)",
+                    path_of(r, r->gic).text);
+    }
+    err = read_timer(r);
+    return err != 0 ? err : check_ppis(r);
+}
+
+// The node whose first range of reg is the UART that platform_find_console() found.
+static int find_uart_node(const struct reader *r)
+{
+    int node = -1;
+    while ((node = fdt_next_node(r->fdt, node, NULL)) >= 0) {
+        struct range range;
+        if (fdt_getprop(r->fdt, node, "compatible", NULL) != NULL && is_enabled(r, node) &&
+            read_reg(r, node, 0, &range) && range.base == r->p->uart.base.v) {
+            break;
+        }
+    }
+    return node;
+}
+
+static void read_uart(struct reader *r)
+{
+    if (!platform_find_console(r->fdt, r->p)) {
+        return;
+    }
+    int node = find_uart_node(r);
+    const fdt32_t *cells = node >= 0 ? interrupt_cells(r, node, 0) : NULL;
+    if (cells != NULL && cell_at(cells, 0) == IRQ_SPI && cell_at(cells, 1) < 988) {
+        r->p->uart.intid = 32 + cell_at(cells, 1);
+        r->p->uart.level = (cell_at(cells, 2) & 3) == 0; // 1, 2: edges
+    }
+}
+
+static void read_rtc(struct reader *r)
+{
+    struct range range;
+    int node = find_compatible(r, -1, "arm,pl031");
+    if (node >= 0 && read_reg(r, node, 0, &range) && range.size >= PAGE_SIZE) {
+        r->p->rtc = hpa(range.base);
+    }
+}
+
+// Devices are mapped for Newel alone: none may lie in what would be used as RAM.
+static int check_devices(struct reader *r)
+{
+    const struct platform *p = r->p;
+    for (size_t i = 0; i < p->ram_count; i++) {
+        const struct mem_region *m = &p->ram[i];
+        bool hit = ranges_overlap(m->base, m->size, p->gic.dist.v, p->gic.dist_size) ||
+                   ranges_overlap(m->base, m->size, p->uart.base.v, p->uart.size) ||
+                   ranges_overlap(m->base, m->size, p->rtc.v, p->rtc.v != 0 ? PAGE_SIZE : 0);
+        for (size_t k = 0; k < p->gic.rdist_count; k++) {
+            hit |= ranges_overlap(m->base, m->size, p->gic.rdist[k].base.v, p->gic.rdist[k].size);
+        }
+        if (hit) {
+            return fail(r, "memory at 0x%lx, 0x%lx bytes, has the GIC, the UART or the RTC in it",
+                        (unsigned long)m->base, (unsigned long)m->size);
+        }
+    }
+    return 0;
+}
+
+int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
+                      char *message, size_t message_size)
+{
+    struct reader r = {.fdt = fdt, .p = p, .message = message, .message_size = message_size};
+    memset(p, 0, sizeof(*p));
+    if (fdt == NULL || ((uintptr_t)fdt & 7) != 0 || size < sizeof(struct fdt_header)) {
+        return fail(&r, "there is none at %p", fdt);
+    }
+    int err = fdt_check_full(fdt, size);
+    if (err != 0) {
+        return fail(&r, "the blob at %p is damaged: %s", fdt, fdt_strerror(err));
+    }
+    read_uart(&r);
+    read_rtc(&r);
+    err = read_memory(&r);
+    err = err != 0 ? err : read_reserved(&r);
+    err = err != 0 ? err : read_psci(&r);
+    err = err != 0 ? err : read_cpus(&r, boot_mpidr & MPIDR_AFFINITY);
+    err = err != 0 ? err : read_gic(&r);
+    err = err != 0 ? err : check_devices(&r);
+    if (err == 0) {
+        read_uart(&r); // once more, now that its interrupt can be told
+    }
+    return err;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dev/rtc_host.h"
+
+#include "arch/gic.h"
+#include "cpu/timer.h"
+
+static uint64_t epoch, epoch_counter;
+
+void rtc_host_init(hpa_t base)
+{
+    if (base.v != 0) {
+        epoch = mmio_read32(base.v); // RTCDR
+        epoch_counter = timer_now();
+    }
+}
+
+uint64_t rtc_host_now(void)
+{
+    return epoch == 0 ? 0 : epoch + (timer_now() - epoch_counter) / timer_frequency();
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a VM's kernel, ramdisk and device tree go in its RAM.
+#pragma once
+
+#include "lib/addr.h"
+#include "vm/manifest.h"
+
+// Space for the device tree: the boot protocol's largest (Documentation/arch/arm64/booting.rst).
+#define DTB_MAX_SIZE UINT64_C(0x200000)
+
+struct load_plan {
+    // Offsets from the VM's RAM base, bytes.
+    uint64_t kernel, ramdisk, dtb;
+};
+
+// ERR_RANGE if they do not fit into the VM's memory. Pure.
+int load_plan(const struct vm_config *config, struct load_plan *plan);

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vm/vm.h"
+
+#include "arch/cache.h"
+#include "cpu/features.h"
+#include "cpu/machine.h"
+#include "cpu/switch.h"
+#include "dev/rtc_host.h"
+#include "irq/vtimer.h"
+#include "lib/bits.h"
+#include "lib/check.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "mem/guest.h"
+#include "mon/console.h"
+#include "trap/sysreg.h"
+#include "vm/guest_fdt.h"
+
+#include <string.h>
+
+#define GIB UINT64_C(0x40000000)
+
+struct vm vms[MANIFEST_MAX_VMS];
+size_t vm_count;
+
+static bool stay_in_monitor;
+
+const char *vm_state_name(enum vm_state state)
+{
+    static const char *const names[] = {
+        [VM_OFF] = "off",           [VM_BUILDING] = "building",   [VM_RUNNING] = "running",
+        [VM_STOPPING] = "stopping", [VM_DESTROYED] = "destroyed",
+    };
+    return names[state];
+}
+
+struct vm *vm_find(const char *name)
+{
+    for (size_t i = 0; i < vm_count; i++) {
+        if (strcmp(vms[i].config->name, name) == 0) {
+            return &vms[i];
+        }
+    }
+    return NULL;
+}
+
+// ---- what a VM is made of ----
+
+static unsigned ipa_bits(const struct vm_config *config)
+{
+    return MAX(bit_last(VM_RAM_BASE + config->memory - 1) + 1, 32u);
+}
+
+// vCPUs, each on its own 64-byte line, then timers, then the interrupt controller.
+static size_t vcpu_stride(void)
+{
+    return align_up(sizeof(struct vcpu), 64);
+}
+
+static size_t control_size(const struct vm_config *config)
+{
+    return config->cpus * (vcpu_stride() + align_up(vtimer_size(), 64)) + align_up(vgic_size(config->cpus), 64);
+}
+
+static void make_vcpu(struct vm *vm, unsigned index, char *memory, char *timers)
+{
+    struct vcpu *v = (struct vcpu *)(memory + index * vcpu_stride());
+    vm->vcpu[index] = v;
+    v->vm = vm;
+    v->index = index;
+    v->mpidr = MPIDR_RES1 | index;
+    v->state = VCPU_OFF;
+    v->share = &vm->share;
+    v->siblings_last = vm->siblings_last;
+    v->affinity = vm->config->affinity;
+    v->last_cpu = -1;
+    v->vtimer = (struct vtimer *)(timers + index * align_up(vtimer_size(), 64));
+    v->vttbr = stage2_vttbr(&vm->stage2);
+    v->vtcr = stage2_vtcr(&vm->stage2);
+    list_init(&v->queue);
+    switch_init_vcpu(v);
+    vtimer_init(v);
+}
+
+static int make_control(struct vm *vm)
+{
+    unsigned cpus = vm->config->cpus;
+    vm->control_pages = align_up(control_size(vm->config), PAGE_SIZE) / PAGE_SIZE;
+    int err = frames_alloc(vm->owner, vm->control_pages, 1, &vm->control);
+    if (err) {
+        return err;
+    }
+    char *memory = hpa_ptr(vm->control);
+    zero_pages(memory, vm->control_pages * PAGE_SIZE);
+    char *timers = memory + cpus * vcpu_stride();
+    memset(vm->siblings_last, VCPU_NONE, sizeof(vm->siblings_last));
+    vm->share = (struct sched_share){.weight = vm->config->weight};
+    for (unsigned i = 0; i < cpus; i++) {
+        make_vcpu(vm, i, memory, timers);
+    }
+    vm->vgic = vgic_create(timers + cpus * align_up(vtimer_size(), 64), vm->vcpu, cpus);
+    return 0;
+}
+
+static int make_stage2(struct vm *vm)
+{
+    const struct vm_config *c = vm->config;
+    int err = pool_create(&vm->pool, vm->owner, stage2_pages_needed(ipa_bits(c), c->memory));
+    if (err) {
+        return err;
+    }
+    err = stage2_init(&vm->stage2, &vm->pool, ipa_bits(c), (uint16_t)(vm->number + 1));
+    if (!err) {
+        err = stage2_map(&vm->stage2, gpa(VM_RAM_BASE), vm->ram, c->memory, S2_RWX, S2_NORMAL);
+    }
+    if (err) {
+        pool_destroy(&vm->pool);
+    }
+    return err;
+}
+
+// All the memory a VM will ever have, at once: afterwards nothing that its guest does can fail for want of it.
+static int reserve(struct vm *vm)
+{
+    const struct vm_config *c = vm->config;
+    uint64_t align = c->memory >= GIB ? GIB : BLOCK_SIZE;
+    int err = frames_alloc(vm->owner, c->memory / PAGE_SIZE, align / PAGE_SIZE, &vm->ram);
+    if (err && align > BLOCK_SIZE) {
+        err = frames_alloc(vm->owner, c->memory / PAGE_SIZE, BLOCK_SIZE / PAGE_SIZE, &vm->ram);
+    }
+    if (err) {
+        return err;
+    }
+    err = make_stage2(vm);
+    if (!err) {
+        err = make_control(vm);
+        if (err) {
+            pool_destroy(&vm->pool);
+        }
+    }
+    if (err) {
+        frames_free(vm->owner, vm->ram, c->memory / PAGE_SIZE);
+    }
+    return err;
+}
+
+static void announce_off(struct vm *vm)
+{
+    console_vm_flush(vm->console);
+    for (size_t i = 0; i < vm_count; i++) {
+        if (vms[i].state != VM_OFF && vms[i].state != VM_DESTROYED) {
+            return;
+        }
+    }
+    if (!stay_in_monitor) {
+        log_info("the last VM is off");
+        machine_power_off();
+    }
+    log_info("the last VM is off; the monitor stays");
+}
+
+// ---- building: in steps, by Newel's own work ----
+
+// Copy the part of blob, placed at offset `at` of RAM, that falls into [from, from+size).
+static void copy_part(struct vm *vm, const struct blob *blob, uint64_t at, uint64_t from, uint64_t size)
+{
+    uint64_t start = MAX(at, from);
+    uint64_t end = MIN(at + blob->size, from + size);
+    if (start < end) {
+        memcpy(hpa_ptr(hpa_add(vm->ram, start)), (const char *)blob->data + (start - at), end - start);
+    }
+}
+
+static bool covers(uint64_t at, uint64_t blob_size, uint64_t from, uint64_t size)
+{
+    return at <= from && from + size <= at + blob_size;
+}
+
+// A guest starts with its caches off and must find in memory what is written here through the cache.
+static void fill_block(struct vm *vm, uint64_t from)
+{
+    const struct vm_config *c = vm->config;
+    void *block = hpa_ptr(hpa_add(vm->ram, from));
+    if (!covers(vm->plan.kernel, c->kernel.size, from, BLOCK_SIZE) &&
+        !covers(vm->plan.ramdisk, c->ramdisk.size, from, BLOCK_SIZE)) {
+        zero_pages(block, BLOCK_SIZE);
+    }
+    copy_part(vm, &c->kernel, vm->plan.kernel, from, BLOCK_SIZE);
+    copy_part(vm, &c->ramdisk, vm->plan.ramdisk, from, BLOCK_SIZE);
+    if (!features.fwb) {
+        dcache_clean_inval_poc(block, BLOCK_SIZE);
+    }
+}
+
+static int build_device_tree(struct vm *vm)
+{
+    struct guest_fdt_params params = {.config = vm->config};
+    for (unsigned i = 0; i < vm->config->cpus; i++) {
+        params.mpidr[i] = vm->vcpu[i]->mpidr & MPIDR_AFFINITY;
+    }
+    params.ramdisk_start = VM_RAM_BASE + vm->plan.ramdisk;
+    params.ramdisk_end = params.ramdisk_start + vm->config->ramdisk.size;
+    char *dtb = hpa_ptr(hpa_add(vm->ram, vm->plan.dtb));
+    fp_borrow();
+    int size = guest_fdt_build(dtb, DTB_MAX_SIZE, &params);
+    if (size >= 0 && !features.fwb) {
+        dcache_clean_inval_poc(dtb, (size_t)size);
+    }
+    return size < 0 ? size : 0;
+}
+
+static void transmit(void *context, uint8_t byte)
+{
+    console_vm_write(context, byte);
+}
+
+static void reset_machine(struct vm *vm)
+{
+    vgic_reset(vm->vgic);
+    pl011_init(&vm->uart, vm->vgic, transmit, vm->console);
+    pl031_init(&vm->rtc, vm->vgic, rtc_host_now());
+    for (unsigned i = 0; i < vm->config->cpus; i++) {
+        vtimer_reset(vm->vcpu[i]);
+        vm->vcpu[i]->attention = 0;
+    }
+    // The guest before this one left its own translations and, by the fill, its code.
+    tlbi_vmid(stage2_vttbr(&vm->stage2));
+    icache_inval_all();
+    cache_dsb_ish();
+}
+
+static void build_finish(struct vm *vm)
+{
+    int err = build_device_tree(vm);
+    if (err) {
+        log_warn("%s: no device tree: %s", vm->config->name, error_text(err));
+        vm->state = VM_OFF;
+        announce_off(vm);
+        return;
+    }
+    reset_machine(vm);
+    vm->state = VM_RUNNING;
+    vm->starts++;
+    log_info("%s: %lu MiB, %u vCPUs, started", vm->config->name, vm->config->memory >> 20, vm->config->cpus);
+    struct vcpu *first = vm->vcpu[0];
+    CHECK(sched_claim(first));
+    vcpu_reset(first, gpa(VM_RAM_BASE + vm->plan.kernel), VM_RAM_BASE + vm->plan.dtb);
+    sched_start(first);
+}
+
+static bool build_step(struct work *work)
+{
+    struct vm *vm = container_of(work, struct vm, work);
+    if (vm->progress < vm->config->memory) {
+        fill_block(vm, vm->progress);
+        vm->progress += BLOCK_SIZE;
+        return true;
+    }
+    build_finish(vm);
+    return false;
+}
+
+static void build(struct vm *vm)
+{
+    vm->progress = 0;
+    vm->work.step = build_step;
+    sched_work(&vm->work);
+}
+
+// ---- destroying ----
+
+#define FREE_STEP UINT64_C(0x4000000)
+
+static bool destroy_step(struct work *work)
+{
+    struct vm *vm = container_of(work, struct vm, work);
+    if (vm->progress < vm->config->memory) {
+        uint64_t size = MIN(FREE_STEP, vm->config->memory - vm->progress);
+        frames_free(vm->owner, hpa_add(vm->ram, vm->progress), size / PAGE_SIZE);
+        vm->progress += size;
+        return true;
+    }
+    tlbi_vmid(stage2_vttbr(&vm->stage2));
+    vgic_destroy(vm->vgic);
+    pl031_destroy(&vm->rtc);
+    pool_destroy(&vm->pool);
+    memset(vm->vcpu, 0, sizeof(vm->vcpu));
+    vm->vgic = NULL;
+    frames_free(vm->owner, vm->control, vm->control_pages);
+    CHECK(frames_owned_by(vm->owner) == 0);
+    vm->state = VM_DESTROYED;
+    log_info("%s: destroyed", vm->config->name);
+    announce_off(vm);
+    return false;
+}
+
+static void destroy(struct vm *vm)
+{
+    vm->progress = 0;
+    vm->work.step = destroy_step;
+    sched_work(&vm->work);
+}
+
+// ---- the operator's and the guest's orders ----
+
+int vm_start(struct vm *vm)
+{
+    spin_lock(&vm->lock);
+    int err = vm->state == VM_OFF || vm->state == VM_DESTROYED ? 0 : ERR_BUSY;
+    bool made = vm->state == VM_OFF;
+    if (!err) {
+        err = made ? 0 : reserve(vm);
+    }
+    if (!err) {
+        vm->state = VM_BUILDING;
+    }
+    spin_unlock(&vm->lock);
+    if (!err) {
+        build(vm);
+    }
+    return err;
+}
+
+int vm_stop(struct vm *vm, enum vm_after_stop then)
+{
+    spin_lock(&vm->lock);
+    bool off = vm->state == VM_OFF && then == VM_DESTROY;
+    int err = vm->state == VM_RUNNING || off ? 0 : ERR_BUSY;
+    if (!err) {
+        vm->state = VM_STOPPING;
+        vm->after_stop = then;
+    }
+    spin_unlock(&vm->lock);
+    if (off) {
+        destroy(vm);
+    } else if (!err) {
+        for (unsigned i = 0; i < vm->config->cpus; i++) {
+            vcpu_notify(vm->vcpu[i], ATTN_STOP);
+        }
+    }
+    return err;
+}
+
+// A guest that asks while another order is under way gets that one.
+void vm_power_off(struct vm *vm)
+{
+    (void)vm_stop(vm, VM_STAY_OFF);
+}
+
+void vm_reset(struct vm *vm)
+{
+    (void)vm_stop(vm, VM_REBUILD);
+}
+
+void vm_all_off(struct vm *vm)
+{
+    spin_lock(&vm->lock);
+    if (vm->state == VM_RUNNING) { // every vCPU turned itself off by PSCI: nothing can wake them
+        vm->state = VM_STOPPING;
+        vm->after_stop = VM_STAY_OFF;
+    }
+    CHECK(vm->state == VM_STOPPING);
+    enum vm_after_stop then = vm->after_stop;
+    if (then == VM_REBUILD) {
+        vm->state = VM_BUILDING;
+        vm->resets++;
+    } else if (then == VM_STAY_OFF) {
+        vm->state = VM_OFF;
+    }
+    spin_unlock(&vm->lock);
+    switch (then) {
+    case VM_REBUILD:
+        log_info("%s: reset", vm->config->name);
+        build(vm);
+        break;
+    case VM_DESTROY:
+        destroy(vm);
+        break;
+    case VM_STAY_OFF:
+        log_info("%s: off", vm->config->name);
+        announce_off(vm);
+        break;
+    }
+}
+
+void vms_init(const struct manifest *manifest)
+{
+    stay_in_monitor = manifest->stay_in_monitor;
+    vm_count = manifest->vm_count;
+    for (unsigned i = 0; i < vm_count; i++) {
+        struct vm *vm = &vms[i];
+        vm->config = &manifest->vm[i];
+        vm->number = i;
+        vm->owner = (owner_t)(OWNER_VM + i);
+        vm->state = VM_DESTROYED;
+        vm->console = console_vm_add(vm->config->name, vm);
+        CHECK(load_plan(vm->config, &vm->plan) == 0); // the manifest's reader made sure
+        sysreg_init_vm(vm);
+    }
+    for (unsigned i = 0; i < vm_count; i++) {
+        int err = vms[i].config->autostart ? vm_start(&vms[i]) : 0;
+        if (err) {
+            log_warn("%s: not started: %s", vms[i].config->name, error_text(err));
+        }
+    }
+}
