@@ -23,7 +23,8 @@ struct tree {
 struct path {
     struct {
         const char *name; // NUL-terminated within the blob
-        uint32_t props;   // offset of the first token behind the name
+        uint32_t node;    // offset of its token in the structure block, as libfdt counts
+        uint32_t props;   // offset in the blob of the first token behind the name
     } at[MAX_DEPTH];
     unsigned depth;
 };
@@ -117,9 +118,11 @@ static bool enter(const struct tree *t, uint32_t *at, struct path *p, unsigned d
     if (name == NULL) {
         return false;
     }
+    uint32_t node = *at - t->structs;
     *at = (uint32_t)align_up(*at + 4 + strlen(name) + 1, 4);
     if (depth < MAX_DEPTH) {
         p->at[depth].name = name;
+        p->at[depth].node = node;
         p->at[depth].props = *at;
     }
     return true;
@@ -358,6 +361,7 @@ static bool take_uart(const struct tree *t, const struct path *p, struct platfor
     out->uart.type = type;
     out->uart.base = hpa(base);
     out->uart.size = size;
+    out->uart.node = p->at[p->depth - 1].node;
     out->uart.reg_shift = cells_of(t, p, p->depth - 1, "reg-shift", 0) & 3;
     return true;
 }

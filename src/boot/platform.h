@@ -28,6 +28,7 @@ struct platform {
         uint64_t size;
         uint32_t intid; // SPI INTID, 0 if it has none
         bool level;
+        uint32_t node;      // offset in the device tree
         uint32_t reg_shift; // NS16550: registers are 1 << reg_shift bytes apart
     } uart;
     hpa_t rtc;     // PL031, 0 if there is none

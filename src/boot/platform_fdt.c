@@ -19,7 +19,7 @@
 
 #define GICD_SIZE UINT64_C(0x10000)
 #define GICR_SIZE UINT64_C(0x20000) // of one CPU, without virtual LPIs
-#define PATH_MAX  80
+#define PATH_SIZE 80
 
 // Interrupt cells of the GIC's binding (Linux, bindings/interrupt-controller/arm,gic-v3.yaml).
 enum { IRQ_SPI = 0, IRQ_PPI = 1 };
@@ -57,7 +57,7 @@ static int __attribute__((format(printf, 2, 3))) fail(struct reader *r, const ch
 
 // For messages. What does not fit ends early.
 struct path_text {
-    char text[PATH_MAX];
+    char text[PATH_SIZE];
 };
 
 static struct path_text path_of(const struct reader *r, int node)
@@ -478,22 +478,23 @@ static int read_psci(struct reader *r)
     return 0;
 }
 
-// There is no GICv3: say what there is.
+// There is no GICv3: say what the root's interrupt-parent is.
 static int fail_gic(struct reader *r)
 {
-    int node = -1;
-    while ((node = fdt_next_node(r->fdt, node, NULL)) >= 0) {
-        int len;
-        const char *compatible = fdt_getprop(r->fdt, node, "compatible", &len);
-        if (compatible == NULL || len < 1 || compatible[len - 1] != '\0' || !is_enabled(r, node) ||
-            fdt_getprop(r->fdt, node, "interrupt-controller", NULL) == NULL ||
-            (strstr(compatible, "gic") == NULL && strstr(compatible, "arm,") == NULL)) {
-            continue;
-        }
-        return fail(r, "no GICv3 (compatible \"arm,gic-v3\"): found \"%.40s\" at %s", compatible,
-                    path_of(r, node).text);
+    uint64_t phandle;
+    int len, node = -1;
+    const char *compatible = NULL;
+    if (read_number(r, 0, "interrupt-parent", &phandle)) {
+        node = fdt_node_offset_by_phandle(r->fdt, (uint32_t)phandle);
     }
-    return fail(r, "no GICv3 (compatible \"arm,gic-v3\")");
+    if (node >= 0) {
+        compatible = fdt_getprop(r->fdt, node, "compatible", &len);
+    }
+    if (compatible == NULL || len < 1 || compatible[len - 1] != '\0') {
+        return fail(r, "no GICv3 (compatible \"arm,gic-v3\")");
+    }
+    return fail(r, "no GICv3 (compatible \"arm,gic-v3\"): found \"%.40s\" at %s", compatible,
+                path_of(r, node).text);
 }
 
 static int read_redistributors(struct reader *r)
@@ -650,30 +651,16 @@ static int read_gic(struct reader *r)
     return err != 0 ? err : check_ppis(r);
 }
 
-// The node whose first range of reg is the UART that platform_find_console() found.
-static int find_uart_node(const struct reader *r)
+static void read_uart_interrupt(struct reader *r)
 {
-    int node = -1;
-    while ((node = fdt_next_node(r->fdt, node, NULL)) >= 0) {
-        struct range range;
-        if (fdt_getprop(r->fdt, node, "compatible", NULL) != NULL && is_enabled(r, node) &&
-            read_reg(r, node, 0, &range) && range.base == r->p->uart.base.v) {
-            break;
-        }
-    }
-    return node;
-}
-
-static void read_uart(struct reader *r)
-{
-    if (!platform_find_console(r->fdt, r->p)) {
+    struct platform *p = r->p;
+    if (p->uart.type == UART_NONE) {
         return;
     }
-    int node = find_uart_node(r);
-    const fdt32_t *cells = node >= 0 ? interrupt_cells(r, node, 0) : NULL;
+    const fdt32_t *cells = interrupt_cells(r, (int)p->uart.node, 0);
     if (cells != NULL && cell_at(cells, 0) == IRQ_SPI && cell_at(cells, 1) < 988) {
-        r->p->uart.intid = 32 + cell_at(cells, 1);
-        r->p->uart.level = (cell_at(cells, 2) & 3) == 0; // 1, 2: edges
+        p->uart.intid = 32 + cell_at(cells, 1);
+        p->uart.level = (cell_at(cells, 2) & 3) == 0; // 1, 2: edges
     }
 }
 
@@ -718,7 +705,7 @@ int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct 
     if (err != 0) {
         return fail(&r, "the blob at %p is damaged: %s", fdt, fdt_strerror(err));
     }
-    read_uart(&r);
+    platform_find_console(fdt, p);
     read_rtc(&r);
     err = read_memory(&r);
     err = err != 0 ? err : read_reserved(&r);
@@ -727,7 +714,7 @@ int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct 
     err = err != 0 ? err : read_gic(&r);
     err = err != 0 ? err : check_devices(&r);
     if (err == 0) {
-        read_uart(&r); // once more, now that its interrupt can be told
+        read_uart_interrupt(&r);
     }
     return err;
 }

@@ -7,3 +7,8 @@
 static inline void cpu_relax(void)
 {
 }
+
+struct percpu;
+
+// The CPU that a test plays; defined by the tests that need it.
+struct percpu *cpu_local(void);
