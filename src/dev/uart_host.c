@@ -358,6 +358,12 @@ void uart_write(const char *bytes, size_t count)
     unlock(taken);
 }
 
+size_t uart_backlog(void)
+{
+    return __atomic_load_n(&uart.head, __ATOMIC_RELAXED) -
+           __atomic_load_n(&uart.tail, __ATOMIC_RELAXED);
+}
+
 void uart_start_irq(void (*receive)(uint8_t byte))
 {
     if (uart.ops == NULL) {

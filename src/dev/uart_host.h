@@ -37,6 +37,9 @@ void uart_interrupt(void);
 
 void uart_write(const char *bytes, size_t count);
 
+// Bytes that wait in the ring, of 65536.
+size_t uart_backlog(void);
+
 // Waits until the ring is empty and the last byte has left, or the line is given up. Before the
 // machine goes off.
 void uart_flush(void);

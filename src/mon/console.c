@@ -16,6 +16,8 @@
 #define TAIL_MAX    1024u // bytes shown when a VM gets the focus
 #define TOGGLE_KEY  0x1d  // Ctrl-]
 #define PRINTF_SIZE 512
+#define BACKLOG_MAX \
+    49152 // bytes that wait for the line; what VMs without the focus say then is lost
 
 // Positions count the bytes that the VM ever wrote (mod 2^32); the ring holds the last RING_SIZE of
 // them.
@@ -25,6 +27,7 @@ struct console_vm {
     uint32_t shown; // up to here the screen has it
     uint32_t line;  // where the line that holds shown starts
     uint8_t ring[RING_SIZE];
+    uint64_t lost; // bytes that never were shown
     bool present;
     const char *name;
     void *owner;
@@ -211,11 +214,6 @@ static void quiet_expired(struct timer *timer)
 
 // ---- A VM's output; with its lock and the screen's ----
 
-static bool raw(void)
-{
-    return screen.present <= 1;
-}
-
 // The position after the next '\n' at or after from, or to.
 static uint32_t line_end(const struct console_vm *c, uint32_t from, uint32_t to)
 {
@@ -235,6 +233,12 @@ static uint8_t byte_at(const struct console_vm *c, uint32_t position)
 static bool ends_line(const struct console_vm *c, uint32_t from, uint32_t end)
 {
     return end != from && byte_at(c, end - 1) == '\n';
+}
+
+// The next prefix has to start at the left, also after a guest that sends a lone '\n'.
+static bool needs_return(const struct console_vm *c, uint32_t end)
+{
+    return screen.present > 1 && byte_at(c, end - 2) != '\r';
 }
 
 // The length of the escape sequence at from, or 1.
@@ -266,6 +270,15 @@ static void emit_plain(const struct console_vm *c, uint32_t from, uint32_t to)
     emit_ring(c, start, to);
 }
 
+// The line that ends before end, or what fits of it, on the screen's last line.
+static void emit_line(struct console_vm *c, uint32_t end)
+{
+    free_last_line();
+    emit_prefix(c);
+    emit_plain(c, c->shown - c->line <= REDRAW_MAX ? c->line : c->shown, end);
+    uart_write("\r\n", 2);
+}
+
 static void mark_shown(struct console_vm *c, uint32_t end, bool line_ended)
 {
     c->shown = end;
@@ -289,7 +302,7 @@ static void show_live(struct console_vm *c)
         if (c->shown == c->line) {
             emit_prefix(c);
         }
-        if (ended && !raw()) {
+        if (ended && needs_return(c, end)) {
             emit_ring(c, c->shown, end - 1);
             uart_write("\r\n", 2);
         } else {
@@ -301,7 +314,8 @@ static void show_live(struct console_vm *c)
 }
 
 // Others: whole lines, between what the screen's last line shows. all: what is unfinished becomes a
-// line as well.
+// line as well. Where the line cannot keep up with them they are dropped, lest everybody waits for
+// it.
 static void show_lines(struct console_vm *c, bool all)
 {
     bool begun = false;
@@ -311,12 +325,12 @@ static void show_lines(struct console_vm *c, bool all)
         if (!ended && !all && end - c->shown < CONSOLE_LINE_MAX) {
             break;
         }
-        free_last_line();
-        begun = true;
-        uint32_t from = c->shown - c->line <= REDRAW_MAX ? c->line : c->shown;
-        emit_prefix(c);
-        emit_plain(c, from, end);
-        uart_write("\r\n", 2);
+        if (uart_backlog() > BACKLOG_MAX) {
+            c->lost += end - c->shown;
+        } else {
+            emit_line(c, end);
+            begun = true;
+        }
         mark_shown(c, end, true);
     }
     if (begun) {
@@ -446,6 +460,11 @@ void console_focus(struct console_vm *c)
     show_live(c);
     unlock_screen(taken);
     unlock_vm(c, vm_taken);
+}
+
+uint64_t console_vm_lost(const struct console_vm *c)
+{
+    return c->lost;
 }
 
 struct console_vm *console_focused(void)

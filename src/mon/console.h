@@ -52,6 +52,9 @@ struct console_vm *console_vm_add(const char *name, void *owner);
 void console_vm_write(void *console_vm, uint8_t byte);
 // Shows what is left of an unfinished line; when the VM has stopped.
 void console_vm_flush(struct console_vm *c);
+// Bytes that were dropped because the line could not keep up; the VM with the focus waits for it
+// instead.
+uint64_t console_vm_lost(const struct console_vm *c);
 // A VM that is destroyed no longer counts as one of several; one that is started again does.
 void console_vm_set_present(struct console_vm *c, bool present);
 
