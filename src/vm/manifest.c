@@ -4,6 +4,7 @@
 #include "lib/bits.h"
 #include "lib/error.h"
 #include "lib/print.h"
+#include "vm/load.h"
 
 #include <libfdt.h>
 #include <stdarg.h>
@@ -397,51 +398,19 @@ static int check_kernel(struct reader *r, const struct table *t, struct vm_confi
     return check_image(r, c);
 }
 
-// Advances *at past size bytes, rounded up to 2 MiB, unless that is beyond memory. Where it began.
-static bool take(uint64_t *at, uint64_t size, uint64_t memory, uint64_t *where)
-{
-    if (*at > memory || size > memory - *at) {
-        return false;
-    }
-    *where = *at;
-    *at = align_up(*at + size, BLOCK_SIZE);
-    return true;
-}
-
-int vm_config_layout(const struct vm_config *c, struct vm_layout *l)
-{
-    uint64_t at = c->kernel_is_image ? c->image_text_offset : c->load_offset;
-    uint64_t size = c->kernel_is_image ? c->image_size : c->kernel.size;
-    if (c->kernel_is_image && at <= c->memory) {
-        at += BLOCK_SIZE; // an Image is at text_offset from any multiple of 2 MiB; virt takes the
-                          // second
-    }
-    if (!take(&at, size, c->memory, &l->kernel)) {
-        return ERR_RANGE;
-    }
-    l->kernel_end = l->kernel + size;
-    at = MAX(at, align_down(MIN(c->memory / 2, 128 * MIB), BLOCK_SIZE));
-    if (!take(&at, c->ramdisk.size, c->memory, &l->ramdisk) ||
-        !take(&at, VM_DTB_MAX, c->memory, &l->dtb)) {
-        return ERR_RANGE;
-    }
-    return 0;
-}
-
 static int check_layout(struct reader *r, const struct vm_config *c)
 {
-    struct vm_layout layout;
-    if (vm_config_layout(c, &layout) == 0) {
+    struct load_plan plan;
+    if (load_plan(c, &plan) == 0) {
         return 0;
     }
-    uint64_t kernel = c->kernel_is_image ? c->image_size : c->kernel.size;
     return fail(r, "memory-mib",
-                "is %lu, but the kernel takes %lu KiB from %s 0x%lx, the ramdisk %zu KiB, and a "
-                "device tree comes behind (it has to be more)",
-                (unsigned long)(c->memory / MIB), (unsigned long)(kernel / 1024 + 1),
-                c->kernel_is_image ? "2 MiB +" : "offset",
+                "is %lu, too little for kernel (%lu KiB at 0x%lx), ramdisk (%zu KiB) and device "
+                "tree (it has to be more)",
+                (unsigned long)(c->memory / MIB),
+                (unsigned long)((c->kernel_is_image ? c->image_size : c->kernel.size) / 1024),
                 (unsigned long)(c->kernel_is_image ? c->image_text_offset : c->load_offset),
-                c->ramdisk.size / 1024 + (c->ramdisk.size != 0));
+                c->ramdisk.size / 1024);
 }
 
 static bool is_name_character(char c)

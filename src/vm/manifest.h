@@ -10,9 +10,8 @@
 #include <stdint.h>
 
 #define MANIFEST_MAX_VMS 16
-#define VM_NAME_MAX      31                // of [A-Za-z0-9._-]
-#define VM_BOOTARGS_MAX  2047              // Linux's COMMAND_LINE_SIZE less the NUL
-#define VM_DTB_MAX       UINT64_C(0x10000) // bytes of the device tree that a VM is given
+#define VM_NAME_MAX      31   // of [A-Za-z0-9._-]
+#define VM_BOOTARGS_MAX  2047 // Linux's COMMAND_LINE_SIZE less the NUL
 
 struct blob {
     const void *data; // within the manifest
@@ -32,18 +31,6 @@ struct vm_config {
     uint32_t weight;                        // 1..10000, 100 if left out
     bool autostart;                         // "yes" or "no"; true if left out
 };
-
-// Where a VM's parts lie, in bytes from the base of its RAM.
-struct vm_layout {
-    uint64_t kernel, kernel_end; // entered at its first byte; the end takes in an Image's BSS
-    uint64_t ramdisk;            // meaningful where there is one
-    uint64_t dtb;                // VM_DTB_MAX bytes
-};
-
-// The kernel by its header or load-offset; ramdisk and device tree where QEMU's virt puts them (128
-// MiB or half of RAM up, or higher if the kernel reaches there). ERR_RANGE if memory is too small
-// for them; never for the config of a VM that manifest_parse() let through.
-int vm_config_layout(const struct vm_config *config, struct vm_layout *layout);
 
 struct manifest {
     struct vm_config vm[MANIFEST_MAX_VMS];
