@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A VM's second stage of translation: guest-physical to host-physical, with the rights Newel grants.
-// Arm ARM (DDI 0487) D8.2 translation process, D8.3.2 stage-2 block and page descriptors.
+// A VM's second stage of translation: guest-physical to host-physical, with the rights Newel
+// grants. Arm ARM (DDI 0487) D8.2 translation process, D8.3.2 stage-2 block and page descriptors.
+//
+// Functions that change a space take its lock; readers need none. A guest that meets an entry in
+// the middle of break-before-make takes a translation fault although stage2_lookup() finds the page
+// mapped with the rights it needs: the answer is to run the instruction again.
 #pragma once
 
 #include "lib/addr.h"
@@ -11,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// S2_X is granted together with S2_R only: an instruction fetch needs both (D8.4.2).
 enum s2_rights { S2_NONE = 0, S2_R = 1, S2_W = 2, S2_X = 4, S2_RW = 3, S2_RX = 5, S2_RWX = 7 };
 
 enum s2_memtype {
@@ -20,7 +25,7 @@ enum s2_memtype {
 
 // What the machine can do, from the feature table; set once by stage2_setup().
 struct s2_features {
-    unsigned pa_bits;  // 32..48
+    unsigned pa_bits;   // 32..48
     unsigned vmid_bits; // 8 or 16
     bool fwb, ttl, range_tlbi, xnx, bbm2, hafdbs;
 };
@@ -33,7 +38,8 @@ struct stage2 {
     unsigned start_level; // 0, 1 or 2
     unsigned root_pages;  // concatenated: 1..16
     uint16_t vmid;
-    size_t table_pages;   // below the root
+    size_t table_pages; // below the root
+    uint32_t freed;     // changes before a table page is given back; see stage2_lookup()
 };
 
 struct s2_entry {
@@ -52,8 +58,9 @@ int stage2_init(struct stage2 *s2, struct pool *pool, unsigned ipa_bits, uint16_
 // Pages of the pool that mapping size bytes can cost at most, root included; to size a VM's pool.
 size_t stage2_pages_needed(unsigned ipa_bits, uint64_t ram_size);
 
-// Prepare-and-commit: on an error nothing has changed. Addresses and size are multiples of 4 KiB; the largest
-// blocks that alignment allows are used. ERR_EXISTS if any page of the range is mapped already.
+// Prepare-and-commit: on an error nothing has changed. Addresses and size are multiples of 4 KiB;
+// the largest blocks that alignment allows are used. ERR_EXISTS if any page of the range is mapped
+// already, ERR_RANGE for what lies outside the space or the machine, ERR_INVALID for rights.
 int stage2_map(struct stage2 *s2, gpa_t ipa, hpa_t pa, uint64_t size, enum s2_rights rights,
                enum s2_memtype type);
 // Unmapped holes in the range are fine. ERR_NOMEM when a block has to be split.
@@ -62,6 +69,7 @@ int stage2_unmap(struct stage2 *s2, gpa_t ipa, uint64_t size);
 int stage2_protect(struct stage2 *s2, gpa_t ipa, uint64_t size, enum s2_rights rights);
 
 // ERR_NOENT where nothing is mapped. May be called without the lock while others change the tables.
+// What it found may have changed the moment it returns; guest_read() and its like hold the lock.
 int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out);
 
 uint64_t stage2_vttbr(const struct stage2 *s2); // VTTBR_EL2
