@@ -19,23 +19,23 @@ static size_t icache_line(void)
 }
 
 // Eight lines a turn: whole memories pass through here when a VM is built.
-#define FOR_EACH_LINE(op, line_size, base, size) \
-    do { \
-        size_t line = (line_size); \
-        uint64_t at = align_down((uint64_t)(uintptr_t)(base), line); \
-        uint64_t end = (uint64_t)(uintptr_t)(base) + (size); \
-        for (; at + 8 * line <= end; at += 8 * line) { \
-            uint64_t two = at + 2 * line, four = at + 4 * line, six = at + 6 * line; \
-            __asm__ volatile(op ", %0\n\t" op ", %1\n\t" op ", %2\n\t" op ", %3\n\t" ::"r"(at), \
-                             "r"(at + line), "r"(two), "r"(two + line) \
-                             : "memory"); \
+#define FOR_EACH_LINE(op, line_size, base, size)                                                  \
+    do {                                                                                          \
+        size_t line = (line_size);                                                                \
+        uint64_t at = align_down((uint64_t)(uintptr_t)(base), line);                              \
+        uint64_t end = (uint64_t)(uintptr_t)(base) + (size);                                      \
+        for (; at + 8 * line <= end; at += 8 * line) {                                            \
+            uint64_t two = at + 2 * line, four = at + 4 * line, six = at + 6 * line;              \
+            __asm__ volatile(op ", %0\n\t" op ", %1\n\t" op ", %2\n\t" op ", %3\n\t" ::"r"(at),   \
+                             "r"(at + line), "r"(two), "r"(two + line)                            \
+                             : "memory");                                                         \
             __asm__ volatile(op ", %0\n\t" op ", %1\n\t" op ", %2\n\t" op ", %3\n\t" ::"r"(four), \
-                             "r"(four + line), "r"(six), "r"(six + line) \
-                             : "memory"); \
-        } \
-        for (; at < end; at += line) { \
-            __asm__ volatile(op ", %0" ::"r"(at) : "memory"); \
-        } \
+                             "r"(four + line), "r"(six), "r"(six + line)                          \
+                             : "memory");                                                         \
+        }                                                                                         \
+        for (; at < end; at += line) {                                                            \
+            __asm__ volatile(op ", %0" ::"r"(at) : "memory");                                     \
+        }                                                                                         \
     } while (0)
 
 void dcache_clean_poc(const void *base, size_t size)
@@ -97,7 +97,8 @@ void zero_pages(void *base, size_t size)
     FOR_EACH_LINE("dc zva", (size_t)4 << bits_get(dczid, 3, 0), base, size);
 }
 
-// Put a VM's VTTBR_EL2 in force for the maintenance inside; the CPU may be running another VM's vCPU, or none.
+// Put a VM's VTTBR_EL2 in force for the maintenance inside; the CPU may be running another VM's
+// vCPU, or none.
 static uint64_t vttbr_enter(uint64_t vttbr)
 {
     uint64_t old = read_sysreg(vttbr_el2);
@@ -116,8 +117,8 @@ static void vttbr_leave(uint64_t vttbr, uint64_t old)
     }
 }
 
-// Stage-1 results may be cached combined with stage 2, so after the IPA is gone the VMID's stage-1 entries go
-// too (Arm ARM D8.17.5); the barrier between keeps a walk from caching the old again.
+// Stage-1 results may be cached combined with stage 2, so after the IPA is gone the VMID's stage-1
+// entries go too (Arm ARM D8.17.5); the barrier between keeps a walk from caching the old again.
 static void tlbi_stage1_of_vmid(void)
 {
     dsb(ish);

@@ -12,10 +12,11 @@ struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t
     register uint64_t x6 __asm__("x6") = 0;
     register uint64_t x7 __asm__("x7") = 0;
     // SMCCC 1.0 lets the callee clobber x4-x17 as well.
-    __asm__ volatile("smc #0"
-                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6), "+r"(x7)
-                     :
-                     : "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "memory");
+    __asm__ volatile(
+        "smc #0"
+        : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6), "+r"(x7)
+        :
+        : "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "memory");
     return (struct smc_result){{x0, x1, x2, x3}};
 }
 

@@ -10,7 +10,7 @@ _start:
     b       primary_entry
     .word   0
     .quad   0                           // text_offset
-    .quad   image_end - image_start     // image_size
+    .quad   image_size
     .quad   0xa                         // little-endian, 4 KiB pages, anywhere in memory
     .quad   0, 0, 0
     .ascii  "ARM\x64"

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // System registers by their architectural name: read_sysreg(esr_el2), write_sysreg(hcr_el2, v).
-// Registers that the assembler does not know are given as S3_4_C12_C8_0 and the like, named in arch/sysreg_names.h.
+// Registers that the assembler does not know are given as S3_4_C12_C8_0 and the like, named in
+// arch/sysreg_names.h.
 #pragma once
 
 #include <stdint.h>
 
-#define read_sysreg(name) \
-    ({ \
-        uint64_t sysreg_value; \
+#define read_sysreg(name)                                                    \
+    ({                                                                       \
+        uint64_t sysreg_value;                                               \
         __asm__ volatile("mrs %0, " SYSREG_NAME(name) : "=r"(sysreg_value)); \
-        sysreg_value; \
+        sysreg_value;                                                        \
     })
 
 #define write_sysreg(name, value) \

@@ -25,10 +25,12 @@ noreturn void boot_secondary(struct percpu *cpu);
 void percpu_init(struct percpu *cpu, unsigned id, unsigned slot, uint64_t mpidr);
 void percpu_install(struct percpu *cpu);
 
-// Starts the other CPUs by PSCI, one after the other; those that do not come are left out, with a line in the log.
+// Starts the other CPUs by PSCI, one after the other; those that do not come are left out, with a
+// line in the log.
 void smp_start_all(const struct platform *p);
 
-// The machine cannot go on: one line on the console, and off by a reset that a supervisor can tell from a power-off.
+// The machine cannot go on: one line on the console, and off by a reset that a supervisor can tell
+// from a power-off.
 noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 // From now on the firmware can be asked to turn the machine off.

@@ -44,20 +44,21 @@ static void must(int err, const char *what)
     }
 }
 
-static void console_up(const void *fdt)
+static void uart_up(void)
 {
-    if (fdt_check_header(fdt) == 0) {
-        platform_find_console(fdt, &platform);
-    }
+    const struct uart_config config = {.type = platform.uart.type,
+                                       .base = platform.uart.base.v,
+                                       .reg_shift = platform.uart.reg_shift};
+    uart_early_init(&config);
 }
 
 // Without translation: the console found in the tree is used as it is.
 static noreturn void fail_before_mmu(uint64_t fdt_address, const char *why, unsigned el)
 {
     const void *fdt = (const void *)(uintptr_t)fdt_address;
-    if (fdt_address != 0) {
-        console_up(fdt);
-        uart_early_init(&platform.uart.config);
+    if (fdt_address != 0 && fdt_check_header(fdt) == 0) {
+        platform_find_console(fdt, &platform);
+        uart_up();
     }
     console_early_init();
     boot_fail(why, el);
@@ -71,17 +72,16 @@ noreturn void boot_wrong_el(uint64_t fdt_address, unsigned el)
 static void enable_mmu(uint64_t fdt_address, uint64_t fdt_size)
 {
     const struct el2_image image = {
-        .text = ptr_hpa(image_start),
-        .text_size = (uint64_t)(image_text_end - image_start),
-        .rodata = ptr_hpa(image_text_end),
-        .rodata_size = (uint64_t)(image_rodata_end - image_text_end),
-        .data = ptr_hpa(image_rodata_end),
-        .data_size = (uint64_t)(image_end - image_rodata_end),
+        .text = {(uint64_t)(uintptr_t)image_start, (uint64_t)(image_text_end - image_start)},
+        .rodata = {(uint64_t)(uintptr_t)image_text_end,
+                   (uint64_t)(image_rodata_end - image_text_end)},
+        .data = {(uint64_t)(uintptr_t)image_rodata_end, (uint64_t)(image_end - image_rodata_end)},
     };
     int err = el2_map_init(&image);
     uint64_t base = align_down(fdt_address, PAGE_SIZE);
     if (!err) {
-        err = el2_map_range(hpa(base), align_up(fdt_address + fdt_size, PAGE_SIZE) - base, EL2_NORMAL_RO);
+        err = el2_map_range(hpa(base), align_up(fdt_address + fdt_size, PAGE_SIZE) - base,
+                            EL2_NORMAL_RO);
     }
     for (unsigned i = 0; i < MAX_CPUS && !err; i++) {
         err = el2_unmap_page(ptr_hpa(cpu_stacks + (size_t)i * STACK_SLOT));
@@ -89,7 +89,9 @@ static void enable_mmu(uint64_t fdt_address, uint64_t fdt_size)
     if (err) {
         fail_before_mmu(fdt_address, "EL2's own translation tables do not fit", 2);
     }
-    mmu_enable(el2_map_ttbr(), el2_map_tcr(), el2_map_mair());
+    el2_map_flush_early();
+    mmu_enable(el2_map_ttbr(), el2_map_tcr(features.pa_bits), el2_map_mair());
+    el2_map_live();
 }
 
 // The tree's size from its header, with aligned reads: the MMU is off.
@@ -102,12 +104,12 @@ static uint64_t check_fdt(uint64_t address)
     return fdt_totalsize(fdt);
 }
 
-static void map_console(void)
+static void map_console(const void *fdt)
 {
-    if (platform.uart.config.type != UART_NONE) {
-        uint64_t base = align_down(platform.uart.config.base, PAGE_SIZE);
+    if (platform_find_console(fdt, &platform)) {
+        uint64_t base = align_down(platform.uart.base.v, PAGE_SIZE);
         if (el2_map_range(hpa(base), PAGE_SIZE, EL2_DEVICE_RW) == 0) {
-            uart_early_init(&platform.uart.config);
+            uart_up();
         }
     }
     console_early_init();
@@ -115,7 +117,6 @@ static void map_console(void)
 
 static void check_cpu(void)
 {
-    features_init();
     if (counter_frequency() == 0) {
         boot_fail("CNTFRQ_EL0 is 0: the firmware has to set the timer's frequency");
     }
@@ -126,15 +127,6 @@ static void check_cpu(void)
 
 // ---- memory ----
 
-static void map_piece(uint64_t start, uint64_t end)
-{
-    start = align_up(start, PAGE_SIZE);
-    end = align_down(end, PAGE_SIZE);
-    if (start < end) {
-        must(el2_map_range(hpa(start), end - start, EL2_NORMAL_RW), "mapping RAM");
-    }
-}
-
 // RAM without what is reserved: firmware may keep its own there, which speculation must not touch.
 static void map_ram(const struct mem_region *ram)
 {
@@ -143,13 +135,16 @@ static void map_ram(const struct mem_region *ram)
         uint64_t stop = ram_end, next = ram_end;
         for (size_t i = 0; i < platform.reserved_count; i++) {
             uint64_t start = align_down(platform.reserved[i].base, PAGE_SIZE);
-            uint64_t end = align_up(platform.reserved[i].base + platform.reserved[i].size, PAGE_SIZE);
+            uint64_t end =
+                align_up(platform.reserved[i].base + platform.reserved[i].size, PAGE_SIZE);
             if (end > at && start < stop) {
                 stop = start > at ? start : at;
                 next = end;
             }
         }
-        map_piece(at, stop);
+        if (at < stop) {
+            must(el2_map_ram(at, stop - at), "mapping RAM");
+        }
         at = next;
     }
 }
@@ -170,8 +165,10 @@ static void init_memory(void)
     }
     const struct mem_region *m = &platform.initrd;
     uint64_t base = align_down(m->base, PAGE_SIZE);
-    must(el2_map_range(hpa(base), align_up(m->base + m->size, PAGE_SIZE) - base, EL2_NORMAL_RO), "mapping the manifest");
-    must(frames_init(platform.ram, platform.ram_count, platform.reserved, platform.reserved_count), "memory");
+    must(el2_map_range(hpa(base), align_up(m->base + m->size, PAGE_SIZE) - base, EL2_NORMAL_RO),
+         "mapping the manifest");
+    must(frames_init(platform.ram, platform.ram_count, platform.reserved, platform.reserved_count),
+         "memory");
 }
 
 static void map_device(hpa_t base, uint64_t size, const char *what)
@@ -187,7 +184,8 @@ static void init_interrupts(void)
 {
     map_device(platform.gic.dist, platform.gic.dist_size, "mapping the GIC's distributor");
     for (size_t i = 0; i < platform.gic.rdist_count; i++) {
-        map_device(platform.gic.rdist[i].base, platform.gic.rdist[i].size, "mapping the GIC's redistributors");
+        map_device(platform.gic.rdist[i].base, platform.gic.rdist[i].size,
+                   "mapping the GIC's redistributors");
     }
     must(gic_init(&platform.gic), "GIC");
     must(gic_init_cpu(), "GIC");
@@ -202,10 +200,11 @@ static void read_manifest(void)
 {
     char message[256];
     if (platform.initrd.size == 0) {
-        boot_fail("no manifest: the boot loader has to hand it over as initrd (/chosen linux,initrd-start)");
+        boot_fail("no manifest: the boot loader has to hand it over as initrd (/chosen "
+                  "linux,initrd-start)");
     }
-    int err = manifest_parse((const void *)(uintptr_t)platform.initrd.base, platform.initrd.size, cpu_count, &manifest,
-                             message, sizeof(message));
+    int err = manifest_parse((const void *)(uintptr_t)platform.initrd.base, platform.initrd.size,
+                             cpu_count, &manifest, message, sizeof(message));
     if (err) {
         boot_fail("%s", message);
     }
@@ -240,13 +239,16 @@ noreturn void boot_primary(uint64_t fdt_address)
     if (read_sysreg(hcr_el2) & HCR_E2H) {
         fail_before_mmu(fdt_address, "HCR_EL2.E2H cannot be cleared on this CPU", 2);
     }
+    struct id_regs ids;
+    features_read(&ids);
+    features_from(&features, &ids);
     const void *fdt = (const void *)(uintptr_t)fdt_address;
     enable_mmu(fdt_address, check_fdt(fdt_address));
-    console_up(fdt);
-    map_console();
+    map_console(fdt);
     log_info("Newel starts at EL2, image at 0x%lx", (uint64_t)(uintptr_t)image_start);
     check_cpu();
-    if (platform_from_fdt(fdt, fdt_totalsize(fdt), percpus[0].mpidr, &platform, message, sizeof(message))) {
+    if (platform_from_fdt(fdt, fdt_totalsize(fdt), percpus[0].mpidr, &platform, message,
+                          sizeof(message))) {
         boot_fail("%s", message);
     }
     power_init(&platform);
@@ -259,8 +261,8 @@ noreturn void boot_primary(uint64_t fdt_address)
     percpus[0].online = true;
     cpu_count = 1;
     smp_start_all(&platform);
-    log_info("%u CPUs, %lu MiB, %u-bit physical addresses", cpu_count, frames_total() * PAGE_SIZE >> 20,
-             features.pa_bits);
+    log_info("%u CPUs, %lu MiB, %u-bit physical addresses", cpu_count,
+             frames_total() * PAGE_SIZE >> 20, features.pa_bits);
     read_manifest();
     init_guests();
     trap_run_cpu();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // When Newel itself is broken: say where, and stop the machine.
+#include "boot/panic.h"
 #include "arch/cpu.h"
 #include "arch/sysreg.h"
 #include "boot/boot.h"
-#include "boot/panic.h"
 #include "cpu/machine.h"
 #include "cpu/percpu.h"
 #include "irq/gic.h"
@@ -47,10 +47,12 @@ static bool on_a_stack(uint64_t fp)
     uint64_t base = (uint64_t)(uintptr_t)cpu_stacks;
     uint64_t end = (uint64_t)(uintptr_t)emergency_stacks + (uint64_t)EMERGENCY_SIZE * MAX_CPUS;
     return fp >= base && fp + 16 <= end && is_aligned(fp, 16) &&
-           (fp >= (uint64_t)(uintptr_t)emergency_stacks || (fp - base) % STACK_SLOT >= STACK_SLOT - STACK_SIZE);
+           (fp >= (uint64_t)(uintptr_t)emergency_stacks ||
+            (fp - base) % STACK_SLOT >= STACK_SLOT - STACK_SIZE);
 }
 
-// A guest's x29 can end up at the bottom of the chain, so each link is checked: on a stack, and going up.
+// A guest's x29 can end up at the bottom of the chain, so each link is checked: on a stack, and
+// going up.
 static void backtrace(uint64_t fp)
 {
     for (unsigned depth = 0; depth < 32 && on_a_stack(fp); depth++) {
@@ -77,18 +79,20 @@ noreturn void panic(const char *fmt, ...)
 }
 
 static const char *const vector_names[] = {
-    "synchronous (SP_EL0)", "IRQ (SP_EL0)", "FIQ (SP_EL0)", "SError (SP_EL0)", "synchronous", "IRQ", "FIQ", "SError",
+    "synchronous (SP_EL0)", "IRQ (SP_EL0)", "FIQ (SP_EL0)", "SError (SP_EL0)",
+    "synchronous",          "IRQ",          "FIQ",          "SError",
 };
 
 noreturn void el2_fault(const struct el2_frame *f, unsigned vector)
 {
     begin();
-    console_printf("newel: panic on CPU %u: %s exception at EL2\n", this_cpu()->id, vector_names[vector & 7]);
-    console_printf("newel:   ESR 0x%lx (class 0x%02lx) FAR 0x%lx SPSR 0x%lx SP 0x%lx\n", f->esr, ESR_EC(f->esr), f->far,
-                   f->spsr, f->sp);
+    console_printf("newel: panic on CPU %u: %s exception at EL2\n", this_cpu()->id,
+                   vector_names[vector & 7]);
+    console_printf("newel:   ESR 0x%lx (class 0x%02lx) FAR 0x%lx SPSR 0x%lx SP 0x%lx\n", f->esr,
+                   ESR_EC(f->esr), f->far, f->spsr, f->sp);
     for (unsigned i = 0; i < 30; i += 3) {
-        console_printf("newel:   x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, f->x[i], i + 1, f->x[i + 1], i + 2,
-                       f->x[i + 2]);
+        console_printf("newel:   x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, f->x[i], i + 1,
+                       f->x[i + 1], i + 2, f->x[i + 2]);
     }
     print_address("at  ", f->elr);
     print_address("from", f->x[30]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/cpu.h"
 #include "boot/boot.h"
-#include "call/psci.h"
+#include "call/psci_abi.h"
 #include "cpu/machine.h"
 #include "lib/log.h"
 #include "mon/console.h"

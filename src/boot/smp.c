@@ -2,7 +2,7 @@
 #include "arch/cache.h"
 #include "arch/sysreg.h"
 #include "boot/boot.h"
-#include "call/psci.h"
+#include "call/psci_abi.h"
 #include "cpu/features.h"
 #include "cpu/percpu.h"
 #include "cpu/switch.h"
@@ -40,7 +40,8 @@ void percpu_init(struct percpu *cpu, unsigned id, unsigned slot, uint64_t mpidr)
     cpu->id = id;
     cpu->mpidr = mpidr;
     cpu->stack_top = (uint64_t)(uintptr_t)cpu_stacks + (slot + 1) * (uint64_t)STACK_SLOT;
-    cpu->emergency_sp = (uint64_t)(uintptr_t)emergency_stacks + (slot + 1) * (uint64_t)EMERGENCY_SIZE;
+    cpu->emergency_sp =
+        (uint64_t)(uintptr_t)emergency_stacks + (slot + 1) * (uint64_t)EMERGENCY_SIZE;
 }
 
 void percpu_install(struct percpu *cpu)
@@ -56,8 +57,8 @@ static bool wait_for(struct secondary_start *s)
         cpu_relax();
     }
     uint32_t waiting = START_WAITING;
-    return !__atomic_compare_exchange_n(&s->state, &waiting, START_GIVEN_UP, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE);
+    return !__atomic_compare_exchange_n(&s->state, &waiting, START_GIVEN_UP, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 static void start_one(const struct platform *p, unsigned slot)
@@ -68,12 +69,12 @@ static void start_one(const struct platform *p, unsigned slot)
     *s = (struct secondary_start){.stack = cpu->stack_top,
                                   .cpu = cpu,
                                   .ttbr = el2_map_ttbr(),
-                                  .tcr = el2_map_tcr(),
+                                  .tcr = el2_map_tcr(features.pa_bits),
                                   .mair = el2_map_mair()};
     dcache_clean_inval_poc(s, sizeof(*s)); // its reader has no caches yet
     dsb(sy);
-    int64_t err = (int64_t)smc_call(PSCI_CPU_ON_64, cpu->mpidr, (uint64_t)(uintptr_t)secondary_entry,
-                                    (uint64_t)(uintptr_t)s)
+    int64_t err = (int64_t)smc_call(PSCI_CPU_ON_64, cpu->mpidr,
+                                    (uint64_t)(uintptr_t)secondary_entry, (uint64_t)(uintptr_t)s)
                       .x[0];
     if (err != PSCI_SUCCESS) {
         log_warn("CPU 0x%lx does not start: PSCI error %ld", cpu->mpidr, (long)err);

@@ -6,48 +6,48 @@
 #include <stdint.h>
 
 // X(symbol, name, meaning)
-#define COUNTERS(X) \
-    X(EXIT_IRQ, "exit.irq", "physical interrupt while the guest ran") \
-    X(EXIT_HVC, "exit.hvc", "HVC") \
-    X(EXIT_SMC, "exit.smc", "SMC") \
-    X(EXIT_WFX, "exit.wfx", "WFI or WFE") \
-    X(EXIT_SYSREG, "exit.sysreg", "trapped MSR, MRS or system instruction") \
-    X(EXIT_DABT, "exit.dabt", "data abort at stage 2") \
-    X(EXIT_IABT, "exit.iabt", "instruction abort at stage 2") \
-    X(EXIT_FP, "exit.fp", "first use of FP/SIMD since the vCPU was switched in") \
-    X(EXIT_PAUTH, "exit.pauth", "first use of pointer authentication") \
-    X(EXIT_DEBUG, "exit.debug", "debug exception routed to EL2") \
-    X(EXIT_SERROR, "exit.serror", "SError") \
-    X(EXIT_OTHER, "exit.other", "any other exception class") \
-    X(MMIO_GICD, "mmio.gicd", "access to the virtual distributor") \
-    X(MMIO_GICR, "mmio.gicr", "access to a virtual redistributor") \
-    X(MMIO_UART, "mmio.uart", "access to the virtual PL011") \
-    X(MMIO_RTC, "mmio.rtc", "access to the virtual PL031") \
-    X(MMIO_NONE, "mmio.none", "access to nothing: external abort injected") \
+#define COUNTERS(X)                                                                            \
+    X(EXIT_IRQ, "exit.irq", "physical interrupt while the guest ran")                          \
+    X(EXIT_HVC, "exit.hvc", "HVC")                                                             \
+    X(EXIT_SMC, "exit.smc", "SMC")                                                             \
+    X(EXIT_WFX, "exit.wfx", "WFI or WFE")                                                      \
+    X(EXIT_SYSREG, "exit.sysreg", "trapped MSR, MRS or system instruction")                    \
+    X(EXIT_DABT, "exit.dabt", "data abort at stage 2")                                         \
+    X(EXIT_IABT, "exit.iabt", "instruction abort at stage 2")                                  \
+    X(EXIT_FP, "exit.fp", "first use of FP/SIMD since the vCPU was switched in")               \
+    X(EXIT_PAUTH, "exit.pauth", "first use of pointer authentication")                         \
+    X(EXIT_DEBUG, "exit.debug", "debug exception routed to EL2")                               \
+    X(EXIT_SERROR, "exit.serror", "SError")                                                    \
+    X(EXIT_OTHER, "exit.other", "any other exception class")                                   \
+    X(MMIO_GICD, "mmio.gicd", "access to the virtual distributor")                             \
+    X(MMIO_GICR, "mmio.gicr", "access to a virtual redistributor")                             \
+    X(MMIO_UART, "mmio.uart", "access to the virtual PL011")                                   \
+    X(MMIO_RTC, "mmio.rtc", "access to the virtual PL031")                                     \
+    X(MMIO_NONE, "mmio.none", "access to nothing: external abort injected")                    \
     X(MMIO_DECODED, "mmio.decoded", "access without a syndrome, decoded from the instruction") \
-    X(SYSREG_ID, "sysreg.id", "ID register read") \
-    X(SYSREG_SGI, "sysreg.sgi", "ICC_SGI1R_EL1 write") \
-    X(SYSREG_TIMER, "sysreg.timer", "physical timer access") \
-    X(SYSREG_DEBUG, "sysreg.debug", "debug register access") \
-    X(INJECT_UNDEF, "inject.undef", "Undefined Instruction injected") \
-    X(INJECT_ABORT, "inject.abort", "abort injected") \
-    X(INJECT_SERROR, "inject.serror", "virtual SError injected") \
-    X(VIRQ_INJECTED, "virq.injected", "virtual interrupt put into a list register") \
-    X(VIRQ_MAINTENANCE, "virq.maintenance", "GIC maintenance interrupt") \
-    X(VIRQ_KICK, "virq.kick", "other CPU interrupted to deliver") \
-    X(TIMER_VIRT, "timer.virt", "virtual timer interrupt") \
-    X(TIMER_PHYS, "timer.phys", "emulated physical timer expired") \
-    X(PSCI_CALL, "psci.call", "PSCI call") \
-    X(SCHED_IN, "sched.in", "times switched in") \
-    X(SCHED_PREEMPT, "sched.preempt", "times preempted at the end of a slice") \
-    X(SCHED_BLOCK, "sched.block", "times blocked in WFI") \
+    X(SYSREG_ID, "sysreg.id", "ID register read")                                              \
+    X(SYSREG_SGI, "sysreg.sgi", "ICC_SGI1R_EL1 write")                                         \
+    X(SYSREG_TIMER, "sysreg.timer", "physical timer access")                                   \
+    X(SYSREG_DEBUG, "sysreg.debug", "debug register access")                                   \
+    X(INJECT_UNDEF, "inject.undef", "Undefined Instruction injected")                          \
+    X(INJECT_ABORT, "inject.abort", "abort injected")                                          \
+    X(INJECT_SERROR, "inject.serror", "virtual SError injected")                               \
+    X(VIRQ_INJECTED, "virq.injected", "virtual interrupt put into a list register")            \
+    X(VIRQ_MAINTENANCE, "virq.maintenance", "GIC maintenance interrupt")                       \
+    X(VIRQ_KICK, "virq.kick", "other CPU interrupted to deliver")                              \
+    X(TIMER_VIRT, "timer.virt", "virtual timer interrupt")                                     \
+    X(TIMER_PHYS, "timer.phys", "emulated physical timer expired")                             \
+    X(PSCI_CALL, "psci.call", "PSCI call")                                                     \
+    X(SCHED_IN, "sched.in", "times switched in")                                               \
+    X(SCHED_PREEMPT, "sched.preempt", "times preempted at the end of a slice")                 \
+    X(SCHED_BLOCK, "sched.block", "times blocked in WFI")                                      \
     X(UNHANDLED, "unhandled", "exits that nothing here handles")
 
 enum counter {
 #define X(symbol, name, meaning) CNT_##symbol,
     COUNTERS(X)
 #undef X
-    CNT_COUNT
+        CNT_COUNT
 };
 
 struct counters {

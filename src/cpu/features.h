@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of what the CPUs can do, read from the ID registers once; and what guests are shown of it.
+// The one table of what the CPUs can do, read from the ID registers once; and what guests are shown
+// of it.
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 // The AArch64 feature registers op0=3 op1=0 CRn=0 CRm=1..7 op2=0..7 (Arm ARM D12.3.1), raw.
-#define ID_REG_COUNT 56
+#define ID_REG_COUNT       56
 #define ID_INDEX(crm, op2) (((crm)-1) * 8 + (op2))
 
 struct id_regs {
@@ -21,10 +22,13 @@ struct features {
     bool aarch32_el0;
     bool vhe, pan, hafdbs, xnx, fwb, ttl, range_tlbi, evt, fgt, ecv, bbm2, hcx;
     bool pauth, sve, sme, mte, ras, amu, pmu, spe, trbe, csv2, csv3, rndr, lse;
-    bool e2h_res1;      // HCR_EL2.E2H cannot be cleared: Newel does not run there
+    bool e2h_res1; // HCR_EL2.E2H cannot be cleared: Newel does not run there
 };
 
-extern struct features features; // after features_init()
+extern struct features features; // filled by the boot CPU before anybody reads it
+
+// This CPU's registers, raw (src/arch/idregs.c).
+void features_read(struct id_regs *ids);
 
 // Works out the table from raw registers; pure, so that tests feed it any CPU.
 void features_from(struct features *f, const struct id_regs *raw);
@@ -37,4 +41,5 @@ struct id_policy {
 };
 
 // What a guest reads: an allow-list; what Newel does not switch or emulate reads as absent.
-uint64_t features_guest_id(const struct features *f, const struct id_policy *policy, unsigned index);
+uint64_t features_guest_id(const struct features *f, const struct id_policy *policy,
+                           unsigned index);

@@ -19,11 +19,11 @@ struct percpu {
     struct vcpu *fp_owner; // whose FP registers the machine holds
     unsigned id;           // dense, 0 = the CPU that booted
     bool online;
-    bool idle;             // in WFI at EL2
-    uint64_t mpidr;        // affinity fields only
+    bool idle;      // in WFI at EL2
+    uint64_t mpidr; // affinity fields only
     uint64_t stack_top;
-    uint64_t gicr;         // this CPU's redistributor, host-physical
-    uint64_t idle_ticks;   // counter ticks in WFI
+    uint64_t gicr;       // this CPU's redistributor, host-physical
+    uint64_t idle_ticks; // counter ticks in WFI
 };
 
 extern struct percpu percpus[MAX_CPUS];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One run queue for the machine, under one lock, ordered by weighted run time: with the few dozen vCPUs that a
-// machine runs this is simpler than a queue per CPU, and weights hold across CPUs.
+// One run queue for the machine, under one lock, ordered by weighted run time: with the few dozen
+// vCPUs that a machine runs this is simpler than a queue per CPU, and weights hold across CPUs.
 #include "cpu/sched.h"
 
 #include "cpu/machine.h"
@@ -10,6 +10,8 @@
 #include "lib/check.h"
 #include "lib/spinlock.h"
 
+#include <stddef.h>
+
 #define SLICE_US      6000
 #define WORK_SLICE_US 1000 // a guest's turn between two steps of Newel's own work
 #define WEIGHT_UNIT   1000
@@ -18,7 +20,7 @@ static struct {
     struct spinlock lock;
     struct list ready; // smallest vruntime first
     struct list work;
-    uint64_t floor;    // vruntime of the last vCPU that was chosen: where a waking one starts
+    uint64_t floor; // vruntime of the last vCPU that was chosen: where a waking one starts
 } sched = {.ready = LIST_INIT(sched.ready), .work = LIST_INIT(sched.work)};
 
 static struct slice {
@@ -41,7 +43,9 @@ static void slice_expired(struct timer *t)
 static void slice_start(unsigned cpu, uint64_t us)
 {
     struct slice *s = &slices[cpu];
-    s->timer.expired = slice_expired;
+    if (s->timer.expired == NULL) {
+        timer_init(&s->timer, slice_expired);
+    }
     s->armed = true;
     timer_arm(&s->timer, timer_now() + timer_ticks_from_us(us));
 }
@@ -70,8 +74,8 @@ static void enqueue(struct vcpu *v)
     list_insert_before(pos, &v->queue);
 }
 
-// Run time since the last account, divided by the VM's weight and shared by its active vCPUs: a VM gets its weight
-// however many vCPUs it has.
+// Run time since the last account, divided by the VM's weight and shared by its active vCPUs: a VM
+// gets its weight however many vCPUs it has.
 static void account(struct vcpu *v)
 {
     uint64_t now = timer_now();
@@ -86,8 +90,8 @@ static void set_active(struct vcpu *v, bool active)
     v->share->active += active ? 1 : -1;
 }
 
-// Make sure that some CPU looks at the queue for v's sake: an idle one, best the one it last ran on; else the one
-// whose vCPU has had the most.
+// Make sure that some CPU looks at the queue for v's sake: an idle one, best the one it last ran
+// on; else the one whose vCPU has had the most.
 static void find_cpu_for(struct vcpu *v)
 {
     int best = -1;
@@ -208,7 +212,8 @@ void sched_work(struct work *work)
             machine_kick(i);
             break;
         }
-        if (i + 1 == cpu_count && percpus[i].current != NULL) { // all busy: one of them makes a step at its next exit
+        if (i + 1 == cpu_count &&
+            percpus[i].current != NULL) { // all busy: one of them makes a step at its next exit
             __atomic_or_fetch(&percpus[i].current->attention, ATTN_RESCHED, __ATOMIC_RELEASE);
             machine_kick(i);
         }
@@ -231,7 +236,7 @@ static void work_step(void)
 
 static struct vcpu *pick(unsigned cpu)
 {
-    list_for_each(it, &sched.ready) {
+    list_for_each (it, &sched.ready) {
         struct vcpu *v = list_entry(it, struct vcpu, queue);
         if (may_run_on(v, cpu)) {
             list_remove(&v->queue);
@@ -258,8 +263,8 @@ static void take(struct percpu *cpu, struct vcpu *v)
     }
 }
 
-// Nothing to run: wait for an interrupt, unless there is work to go on with, and serve what came. With the lock held;
-// returns with it held.
+// Nothing to run: wait for an interrupt, unless there is work to go on with, and serve what came.
+// With the lock held; returns with it held.
 static void idle(struct percpu *cpu, bool wait)
 {
     cpu->idle = wait;

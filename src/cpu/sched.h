@@ -6,7 +6,8 @@
 
 #include <stdbool.h>
 
-// A piece of work of Newel's own that is longer than a handler may take: done in steps, between guests.
+// A piece of work of Newel's own that is longer than a handler may take: done in steps, between
+// guests.
 struct work {
     struct list link;
     // One step, at most about a millisecond; true while there is more to do.
@@ -16,18 +17,18 @@ struct work {
 // Any CPU. A work item is queued once at a time.
 void sched_work(struct work *work);
 
-// OFF -> CLAIMED, for one caller only (PSCI CPU_ON races): false if it was not OFF. The caller then calls
-// vcpu_reset() and sched_start().
+// OFF -> CLAIMED, for one caller only (PSCI CPU_ON races): false if it was not OFF. The caller then
+// calls vcpu_reset() and sched_start().
 bool sched_claim(struct vcpu *v);
 
 // The claimed vCPU becomes runnable.
 void sched_start(struct vcpu *v);
 
-// The vCPU that runs here goes to sleep until vcpu_notify(), unless there is an attention bit already.
+// These are trap_leave()'s, when the vCPU that ran here is whole in memory; handlers ask by
+// vcpu_request(). It goes to sleep until vcpu_notify(), unless there is an attention bit already.
 void sched_block(struct vcpu *v);
-
-// The vCPU that runs here is turned off. True if it was the last of its VM to be on.
-void sched_off(struct vcpu *v);
-
-// The next vCPU for this CPU; prev is the one that ran, or NULL. Does work and waits for interrupts while there is none.
+// It is turned off. True if it was the last of its VM to be on.
+bool sched_off(struct vcpu *v);
+// The next vCPU for this CPU; prev is the one that ran, or NULL. Does work and waits for interrupts
+// while there is none.
 struct vcpu *sched_next(struct vcpu *prev);

@@ -16,34 +16,34 @@ _Static_assert(offsetof(struct vcpu_regs, host_sp) == VCPU_HOST_SP, "vectors.S")
 _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "vectors.S");
 
 // X(register, field): what every guest has.
-#define EL1_REGS(X) \
-    X(sp_el0, sp_el0) \
-    X(sp_el1, sp_el1) \
-    X(elr_el1, elr_el1) \
-    X(spsr_el1, spsr_el1) \
-    X(esr_el1, esr_el1) \
-    X(far_el1, far_el1) \
-    X(afsr0_el1, afsr0_el1) \
-    X(afsr1_el1, afsr1_el1) \
-    X(sctlr_el1, sctlr_el1) \
-    X(cpacr_el1, cpacr_el1) \
-    X(ttbr0_el1, ttbr0_el1) \
-    X(ttbr1_el1, ttbr1_el1) \
-    X(tcr_el1, tcr_el1) \
-    X(mair_el1, mair_el1) \
-    X(amair_el1, amair_el1) \
-    X(vbar_el1, vbar_el1) \
+#define EL1_REGS(X)                   \
+    X(sp_el0, sp_el0)                 \
+    X(sp_el1, sp_el1)                 \
+    X(elr_el1, elr_el1)               \
+    X(spsr_el1, spsr_el1)             \
+    X(esr_el1, esr_el1)               \
+    X(far_el1, far_el1)               \
+    X(afsr0_el1, afsr0_el1)           \
+    X(afsr1_el1, afsr1_el1)           \
+    X(sctlr_el1, sctlr_el1)           \
+    X(cpacr_el1, cpacr_el1)           \
+    X(ttbr0_el1, ttbr0_el1)           \
+    X(ttbr1_el1, ttbr1_el1)           \
+    X(tcr_el1, tcr_el1)               \
+    X(mair_el1, mair_el1)             \
+    X(amair_el1, amair_el1)           \
+    X(vbar_el1, vbar_el1)             \
     X(contextidr_el1, contextidr_el1) \
-    X(tpidr_el0, tpidr_el0) \
-    X(tpidrro_el0, tpidrro_el0) \
-    X(tpidr_el1, tpidr_el1) \
-    X(par_el1, par_el1) \
-    X(csselr_el1, csselr_el1) \
-    X(cntkctl_el1, cntkctl_el1) \
+    X(tpidr_el0, tpidr_el0)           \
+    X(tpidrro_el0, tpidrro_el0)       \
+    X(tpidr_el1, tpidr_el1)           \
+    X(par_el1, par_el1)               \
+    X(csselr_el1, csselr_el1)         \
+    X(cntkctl_el1, cntkctl_el1)       \
     X(mdscr_el1, mdscr_el1)
 
 // Only where EL0 may be AArch32; UNDEFINED elsewhere.
-#define AARCH32_REGS(X) \
+#define AARCH32_REGS(X)   \
     X(spsr_abt, spsr_abt) \
     X(spsr_und, spsr_und) \
     X(spsr_irq, spsr_irq) \
@@ -54,7 +54,8 @@ _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "ve
 #define SAVE(reg, field) v->el1.field = read_sysreg(reg);
 #define LOAD(reg, field) write_sysreg(reg, v->el1.field);
 
-// Traps that no architecture before theirs knows; all off, since what they guard is hidden by the ID registers.
+// Traps that no architecture before theirs knows; all off, since what they guard is hidden by the
+// ID registers.
 static void disable_fine_grained_traps(void)
 {
     if (features.hcx) {
@@ -113,26 +114,27 @@ void fp_borrow(void)
     cpu->fp_owner = NULL;
 }
 
-#define PAUTH_KEYS(X) \
-    X(apiakeylo_el1, 0) \
-    X(apiakeyhi_el1, 1) \
-    X(apibkeylo_el1, 2) \
-    X(apibkeyhi_el1, 3) \
-    X(apdakeylo_el1, 4) \
-    X(apdakeyhi_el1, 5) \
-    X(apdbkeylo_el1, 6) \
-    X(apdbkeyhi_el1, 7) \
-    X(apgakeylo_el1, 8) \
-    X(apgakeyhi_el1, 9)
+// APIAKeyLo_EL1, APIAKeyHi_EL1, APIB, APDA, APDB, APGA.
+#define PAUTH_KEYS(X)  \
+    X(S3_0_C2_C1_0, 0) \
+    X(S3_0_C2_C1_1, 1) \
+    X(S3_0_C2_C1_2, 2) \
+    X(S3_0_C2_C1_3, 3) \
+    X(S3_0_C2_C2_0, 4) \
+    X(S3_0_C2_C2_1, 5) \
+    X(S3_0_C2_C2_2, 6) \
+    X(S3_0_C2_C2_3, 7) \
+    X(S3_0_C2_C3_0, 8) \
+    X(S3_0_C2_C3_1, 9)
 
-static void __attribute__((target("arch=armv8.3-a"))) pauth_save(struct vcpu *v)
+static void pauth_save(struct vcpu *v)
 {
 #define X(reg, n) v->keys.key[n] = read_sysreg(reg);
     PAUTH_KEYS(X)
 #undef X
 }
 
-void __attribute__((target("arch=armv8.3-a"))) pauth_load(struct vcpu *v)
+void pauth_load(struct vcpu *v)
 {
 #define X(reg, n) write_sysreg(reg, v->keys.key[n]);
     PAUTH_KEYS(X)
@@ -141,8 +143,8 @@ void __attribute__((target("arch=armv8.3-a"))) pauth_load(struct vcpu *v)
 
 void switch_init_vcpu(struct vcpu *v)
 {
-    v->hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 |
-             HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW;
+    v->hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS |
+             HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW;
     if (features.ras) {
         v->hcr |= HCR_TERR;
     }
@@ -169,8 +171,9 @@ void vcpu_save(struct vcpu *v)
     }
 }
 
-// A TLB entry that another vCPU of the VM left on this CPU is not this vCPU's: a guest that maintains its TLB locally
-// must not meet it (Arm ARM D8.17: non-shareable maintenance affects one PE).
+// A TLB entry that another vCPU of the VM left on this CPU is not this vCPU's: a guest that
+// maintains its TLB locally must not meet it (Arm ARM D8.17: non-shareable maintenance affects one
+// PE).
 static void drop_siblings_entries(struct vcpu *v, unsigned cpu)
 {
     if (v->siblings_last[cpu] != v->index) {

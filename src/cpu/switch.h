@@ -11,14 +11,16 @@ void switch_init_cpu(void);
 // The traps and controls a new vCPU starts with, by the feature table.
 void switch_init_vcpu(struct vcpu *v);
 
-// After vcpu_save() the vCPU is whole in memory; vcpu_load() of the vCPU that was here last skips what is still in the machine.
+// After vcpu_save() the vCPU is whole in memory; vcpu_load() of the vCPU that was here last skips
+// what is still in the machine.
 void vcpu_save(struct vcpu *v);
 void vcpu_load(struct vcpu *v);
 
 // The vCPU that runs here gets its FP/SIMD registers; until then their use traps.
 void fp_load(struct vcpu *v);
 void pauth_load(struct vcpu *v);
-// Newel is about to use SIMD registers itself (a library while a VM is built): no vCPU's are in them afterwards.
+// Newel is about to use SIMD registers itself (a library while a VM is built): no vCPU's are in
+// them afterwards.
 void fp_borrow(void);
 
 // vectors.S: into the guest, for the first time on this CPU.

@@ -5,7 +5,8 @@
 #include "cpu/percpu.h"
 #include "lib/spinlock.h"
 
-// One list per CPU, earliest first. Expired callbacks run with the lock dropped; `running` lets timer_cancel() wait.
+// One list per CPU, earliest first. Expired callbacks run with the lock dropped; `running` lets
+// timer_cancel() wait.
 static struct {
     struct spinlock lock;
     struct list list;
@@ -27,7 +28,8 @@ static void program(unsigned cpu)
     }
 }
 
-// Off the list that it is on, whichever CPU's. The hardware timer of another CPU may then fire for nothing.
+// Off the list that it is on, whichever CPU's. The hardware timer of another CPU may then fire for
+// nothing.
 static void unlink(struct timer *t)
 {
     int cpu = __atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE);
@@ -66,7 +68,8 @@ void timer_cancel(struct timer *t)
 {
     unlink(t);
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
-        while (cpu != this_cpu()->id && __atomic_load_n(&queues[cpu].running, __ATOMIC_ACQUIRE) == t) {
+        while (cpu != this_cpu()->id &&
+               __atomic_load_n(&queues[cpu].running, __ATOMIC_ACQUIRE) == t) {
             cpu_relax();
         }
     }
@@ -105,6 +108,7 @@ uint64_t timer_frequency(void)
 
 uint64_t timer_ticks_from_us(uint64_t us)
 {
-    // Microseconds up to 2^40 and frequencies up to 2^30 stay within 64 bits when seconds are split off.
+    // Microseconds up to 2^40 and frequencies up to 2^30 stay within 64 bits when seconds are split
+    // off.
     return us / 1000000 * timer_frequency() + us % 1000000 * timer_frequency() / 1000000;
 }

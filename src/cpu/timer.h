@@ -9,12 +9,21 @@
 
 struct timer {
     struct list link;
-    uint64_t deadline; // CNTPCT_EL0
+    uint64_t deadline;                    // CNTPCT_EL0
     void (*expired)(struct timer *timer); // on the CPU where it was armed, interrupts masked
-    int cpu;           // where it is armed, -1 if it is not
+    int cpu;                              // where it is armed, -1 if it is not
 };
 
 void timer_init_cpu(void);
+
+// Before anything else is done with it.
+static inline void timer_init(struct timer *t, void (*expired)(struct timer *timer))
+{
+    list_init(&t->link);
+    t->cpu = -1;
+    t->expired = expired;
+}
+
 void timer_arm(struct timer *t, uint64_t deadline);
 void timer_cancel(struct timer *t); // any CPU; when it returns, expired() is not running and won't
 void timer_interrupt(void);

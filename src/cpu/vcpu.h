@@ -20,8 +20,8 @@ struct percpu;
 // What vectors.S saves and restores; offsets are fixed by static assertions in cpu/switch.c.
 struct vcpu_regs {
     uint64_t x[31];
-    uint64_t pc;     // ELR_EL2
-    uint64_t pstate; // SPSR_EL2
+    uint64_t pc;      // ELR_EL2
+    uint64_t pstate;  // SPSR_EL2
     uint64_t host_sp; // top of the stack of the physical CPU that runs it
 };
 
@@ -72,39 +72,43 @@ struct vcpu {
     uint32_t attention;    // enum vcpu_attention, atomic
     bool fp_live;          // the FP registers of this CPU hold this vCPU's
     bool pauth_used;
-    int loaded_cpu;        // the CPU that loaded its EL1 state last, -1 for none
-    int fp_cpu;            // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
+    int loaded_cpu; // the CPU that loaded its EL1 state last, -1 for none
+    int fp_cpu;     // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
     struct counters count;
 
     struct vm *vm;
-    unsigned index;        // within its VM
-    uint64_t mpidr;        // VMPIDR_EL2: what the guest reads
-    uint64_t hcr, mdcr, cptr, vttbr, vtcr; // written to the machine at a switch, never on a plain exit
+    unsigned index; // within its VM
+    uint64_t mpidr; // VMPIDR_EL2: what the guest reads
+    uint64_t hcr, mdcr, cptr, vttbr,
+        vtcr; // written to the machine at a switch, never on a plain exit
     struct el1_regs el1;
     struct pauth_keys keys;
     struct fp_regs fp __attribute__((aligned(16)));
 
     struct vgic_cpu *vgic;
     struct vtimer *vtimer;
-    uint8_t *siblings_last; // per CPU: index of the VM's vCPU that ran there last, or VCPU_NONE; shared by the VM's vCPUs
+    uint8_t *siblings_last; // per CPU: index of the VM's vCPU that ran there last, or VCPU_NONE;
+                            // shared by the VM's vCPUs
 
     // Scheduler's; under its lock.
     enum vcpu_state state;
     struct list queue;
-    uint64_t vruntime;     // weighted nanoseconds
-    uint64_t run_since;    // counter ticks
-    uint64_t run_total;    // counter ticks spent in RUNNING
+    uint64_t vruntime;  // weighted nanoseconds
+    uint64_t run_since; // counter ticks
+    uint64_t run_total; // counter ticks spent in RUNNING
     uint64_t ready_since;
-    uint32_t affinity;     // bit n: may run on CPU n
+    uint32_t affinity; // bit n: may run on CPU n
     struct sched_share *share;
-    int last_cpu;          // where it runs or ran last, -1 before the first run
+    int last_cpu; // where it runs or ran last, -1 before the first run
 };
 
-// vCPU reset: the state PSCI CPU_ON requires (DEN0022 6.4): EL1h, DAIF masked, MMU and caches off, x0 = arg.
+// vCPU reset: the state PSCI CPU_ON requires (DEN0022 6.4): EL1h, DAIF masked, MMU and caches off,
+// x0 = arg.
 void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg);
 
-// Set bits of enum vcpu_attention and see to it that they are looked at: wake a blocked vCPU, interrupt a
-// running one that is on another CPU. Any CPU; no vgic or console lock is needed, the scheduler's must not be held.
+// Set bits of enum vcpu_attention and see to it that they are looked at: wake a blocked vCPU,
+// interrupt a running one that is on another CPU. Any CPU; no vgic or console lock is needed, the
+// scheduler's must not be held.
 void vcpu_notify(struct vcpu *v, uint32_t attention);
 
 // By a handler on the vCPU's own CPU: for when it leaves.

@@ -44,8 +44,8 @@ static enum trap_result trap_unknown(struct vcpu *v, uint64_t esr)
     return TRAP_UNHANDLED;
 }
 
-// What executing an instruction does to PSTATE besides its effect: BTYPE is 0 afterwards, and a single step is done
-// (Arm ARM D2.12, D8.5). AArch32 at EL0 also moves on in its IT block.
+// What executing an instruction does to PSTATE besides its effect: BTYPE is 0 afterwards, and a
+// single step is done (Arm ARM D2.12, D8.5). AArch32 at EL0 also moves on in its IT block.
 static void skip_instruction(struct vcpu *v, uint64_t esr)
 {
     v->regs.pc += esr & ESR_IL ? 4 : 2;
@@ -61,8 +61,8 @@ static void finish(struct vcpu *v, uint64_t esr, enum trap_result result)
         skip_instruction(v, esr);
     } else if (result == TRAP_UNHANDLED) {
         count(&v->count, CNT_UNHANDLED);
-        log_guest("%s vcpu %u: unhandled exception, ESR 0x%lx at 0x%lx", v->vm->config->name, v->index, esr,
-                  v->regs.pc);
+        log_guest("%s vcpu %u: unhandled exception, ESR 0x%lx at 0x%lx", v->vm->config->name,
+                  v->index, esr, v->regs.pc);
         inject_undef(v);
     }
 }

@@ -4,8 +4,8 @@
 #include "lib/bits.h"
 #include "lib/error.h"
 
-// The ramdisk keeps this distance from RAM's base where there is room, as on QEMU's virt: a raw kernel's own bss and
-// first allocations lie beyond its end, at a size that nothing tells.
+// The ramdisk keeps this distance from RAM's base where there is room, as on QEMU's virt: a raw
+// kernel's own bss and first allocations lie beyond its end, at a size that nothing tells.
 #define RAMDISK_DISTANCE UINT64_C(0x8000000)
 
 int load_plan(const struct vm_config *config, struct load_plan *plan)

@@ -59,7 +59,8 @@ static size_t vcpu_stride(void)
 
 static size_t control_size(const struct vm_config *config)
 {
-    return config->cpus * (vcpu_stride() + align_up(vtimer_size(), 64)) + align_up(vgic_size(config->cpus), 64);
+    return config->cpus * (vcpu_stride() + align_up(vtimer_size(), 64)) +
+           align_up(vgic_size(config->cpus), 64);
 }
 
 static void make_vcpu(struct vm *vm, unsigned index, char *memory, char *timers)
@@ -119,7 +120,8 @@ static int make_stage2(struct vm *vm)
     return err;
 }
 
-// All the memory a VM will ever have, at once: afterwards nothing that its guest does can fail for want of it.
+// All the memory a VM will ever have, at once: afterwards nothing that its guest does can fail for
+// want of it.
 static int reserve(struct vm *vm)
 {
     const struct vm_config *c = vm->config;
@@ -162,12 +164,14 @@ static void announce_off(struct vm *vm)
 // ---- building: in steps, by Newel's own work ----
 
 // Copy the part of blob, placed at offset `at` of RAM, that falls into [from, from+size).
-static void copy_part(struct vm *vm, const struct blob *blob, uint64_t at, uint64_t from, uint64_t size)
+static void copy_part(struct vm *vm, const struct blob *blob, uint64_t at, uint64_t from,
+                      uint64_t size)
 {
     uint64_t start = MAX(at, from);
     uint64_t end = MIN(at + blob->size, from + size);
     if (start < end) {
-        memcpy(hpa_ptr(hpa_add(vm->ram, start)), (const char *)blob->data + (start - at), end - start);
+        memcpy(hpa_ptr(hpa_add(vm->ram, start)), (const char *)blob->data + (start - at),
+               end - start);
     }
 }
 
@@ -176,7 +180,8 @@ static bool covers(uint64_t at, uint64_t blob_size, uint64_t from, uint64_t size
     return at <= from && from + size <= at + blob_size;
 }
 
-// A guest starts with its caches off and must find in memory what is written here through the cache.
+// A guest starts with its caches off and must find in memory what is written here through the
+// cache.
 static void fill_block(struct vm *vm, uint64_t from)
 {
     const struct vm_config *c = vm->config;
@@ -241,7 +246,8 @@ static void build_finish(struct vm *vm)
     reset_machine(vm);
     vm->state = VM_RUNNING;
     vm->starts++;
-    log_info("%s: %lu MiB, %u vCPUs, started", vm->config->name, vm->config->memory >> 20, vm->config->cpus);
+    log_info("%s: %lu MiB, %u vCPUs, started", vm->config->name, vm->config->memory >> 20,
+             vm->config->cpus);
     struct vcpu *first = vm->vcpu[0];
     CHECK(sched_claim(first));
     vcpu_reset(first, gpa(VM_RAM_BASE + vm->plan.kernel), VM_RAM_BASE + vm->plan.dtb);

@@ -13,11 +13,11 @@
 #include "vm/manifest.h"
 
 enum vm_state {
-    VM_OFF,        // exists, no vCPU runs; holds its memory
-    VM_BUILDING,   // its memory is being filled
+    VM_OFF,      // exists, no vCPU runs; holds its memory
+    VM_BUILDING, // its memory is being filled
     VM_RUNNING,
-    VM_STOPPING,   // its vCPUs are leaving their CPUs
-    VM_DESTROYED,  // holds nothing; start makes it anew
+    VM_STOPPING,  // its vCPUs are leaving their CPUs
+    VM_DESTROYED, // holds nothing; start makes it anew
 };
 
 // What happens when the last vCPU has left.
@@ -25,25 +25,25 @@ enum vm_after_stop { VM_STAY_OFF, VM_REBUILD, VM_DESTROY };
 
 struct vm {
     const struct vm_config *config;
-    unsigned number;       // 0..MANIFEST_MAX_VMS-1
+    unsigned number; // 0..MANIFEST_MAX_VMS-1
     owner_t owner;
-    struct spinlock lock;  // state
+    struct spinlock lock; // state
     enum vm_state state;
     enum vm_after_stop after_stop;
     struct pool pool;
     struct stage2 stage2;
-    hpa_t ram;             // contiguous, config->memory bytes
+    hpa_t ram; // contiguous, config->memory bytes
     struct vcpu *vcpu[VM_MAX_VCPUS];
     struct sched_share share;
     uint8_t siblings_last[MAX_CPUS];
-    hpa_t control;         // vCPUs, their timers and the interrupt controller, contiguous
+    hpa_t control; // vCPUs, their timers and the interrupt controller, contiguous
     size_t control_pages;
     struct vgic *vgic;
     struct pl011 uart;
     struct pl031 rtc;
     struct console_vm *console;
-    struct work work;      // building, zeroing, destroying: one at a time
-    uint64_t progress;     // of work
+    struct work work;  // building, zeroing, destroying: one at a time
+    uint64_t progress; // of work
     struct load_plan plan;
     uint64_t starts, resets;
 };
@@ -51,17 +51,19 @@ struct vm {
 extern struct vm vms[MANIFEST_MAX_VMS];
 extern size_t vm_count;
 
-// Makes every VM of the manifest known and starts those that start by themselves. Once, on the boot CPU, before any vCPU runs.
-// The manifest and what it points to stay where they are for good.
+// Makes every VM of the manifest known and starts those that start by themselves. Once, on the boot
+// CPU, before any vCPU runs. The manifest and what it points to stay where they are for good.
 void vms_init(const struct manifest *manifest);
 
 struct vm *vm_find(const char *name); // NULL if there is none
 
-// All of these return at once and go on in steps. ERR_BUSY in a state that does not allow it, ERR_NOMEM.
+// All of these return at once and go on in steps. ERR_BUSY in a state that does not allow it,
+// ERR_NOMEM.
 int vm_start(struct vm *vm);
 int vm_stop(struct vm *vm, enum vm_after_stop then);
 
-// By a vCPU of the VM itself (PSCI): stops all of its vCPUs, this one when it leaves its exit handler.
+// By a vCPU of the VM itself (PSCI): stops all of its vCPUs, this one when it leaves its exit
+// handler.
 void vm_power_off(struct vm *vm);
 void vm_reset(struct vm *vm);
 

@@ -8,6 +8,9 @@ static inline void cpu_relax(void)
 {
 }
 
+// WFI: lets the test bring in an interrupt.
+void cpu_wfi(void);
+
 struct percpu;
 
 // The CPU that a test plays; defined by the tests that need it.

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scheduler on a machine of make-believe CPUs, each played in turn, with a clock turned by
+// hand.
+#include "arch/timer.h"
+#include "cpu/machine.h"
+#include "cpu/percpu.h"
+#include "cpu/sched.h"
+#include "cpu/timer.h"
+#include "lib/bits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static unsigned playing, kicks[MAX_CPUS], waits;
+static struct vcpu *wake_at_wait;
+
+struct percpu *cpu_local(void)
+{
+    return &percpus[playing];
+}
+
+void machine_kick(unsigned cpu)
+{
+    kicks[cpu]++;
+}
+
+void machine_interrupts(void)
+{
+    if (fake_timer.armed && fake_timer.now >= fake_timer.deadline) {
+        timer_interrupt();
+    }
+}
+
+void cpu_wfi(void)
+{
+    waits++;
+    assert_non_null(wake_at_wait); // or the test would hang
+    struct vcpu *v = wake_at_wait;
+    wake_at_wait = NULL;
+    vcpu_notify(v, ATTN_VIRQ);
+}
+
+void panic(const char *fmt, ...)
+{
+    fail_msg("panic: %s", fmt);
+    abort();
+}
+
+static void machine(unsigned cpus)
+{
+    memset(percpus, 0, sizeof(percpus));
+    memset(kicks, 0, sizeof(kicks));
+    cpu_count = cpus;
+    waits = 0;
+    for (unsigned i = 0; i < cpus; i++) {
+        percpus[i].id = playing = i;
+        timer_init_cpu();
+    }
+    playing = 0;
+}
+
+static struct vcpu *make(struct sched_share *share, uint32_t affinity)
+{
+    struct vcpu *v = calloc(1, sizeof(*v));
+    v->share = share;
+    v->affinity = affinity;
+    v->last_cpu = -1;
+    list_init(&v->queue);
+    assert_true(sched_claim(v));
+    sched_start(v);
+    return v;
+}
+
+static struct vcpu *leave(struct vcpu *v)
+{
+    v->attention = 0;
+    return sched_next(v);
+}
+
+static void finish(struct vcpu *v)
+{
+    if (v->state == VCPU_READY) {
+        assert_ptr_equal(sched_next(NULL), v);
+    }
+    sched_off(v);
+    percpus[playing].current = NULL;
+    free(v);
+}
+
+static void claim_once(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v = make(&share, ~0u);
+    assert_false(sched_claim(v)); // READY
+    assert_int_equal(share.on, 1);
+    assert_ptr_equal(sched_next(NULL), v);
+    assert_false(sched_claim(v)); // RUNNING
+    finish(v);
+    assert_int_equal(share.on, 0);
+}
+
+static void wakes_from_block(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v = make(&share, ~0u);
+    assert_ptr_equal(sched_next(NULL), v);
+    sched_block(v);
+    assert_int_equal(v->state, VCPU_BLOCKED);
+    wake_at_wait = v; // the idle CPU waits, an interrupt makes v ready
+    assert_ptr_equal(sched_next(v), v);
+    assert_int_equal(waits, 1);
+    finish(v);
+}
+
+static void does_not_block_past_a_request(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v = make(&share, ~0u);
+    assert_ptr_equal(sched_next(NULL), v);
+    vcpu_notify(v, ATTN_VIRQ); // came in after the guest's WFI trapped
+    sched_block(v);
+    assert_int_equal(v->state, VCPU_RUNNING);
+    assert_ptr_equal(sched_next(v), v);
+    assert_int_equal(waits, 0);
+    finish(v);
+}
+
+// Run `turns` slices on each CPU; returns how the ticks were shared.
+static void share_time(unsigned cpus, unsigned turns)
+{
+    struct vcpu *on[MAX_CPUS];
+    for (unsigned c = 0; c < cpus; c++) {
+        playing = c;
+        on[c] = sched_next(NULL);
+    }
+    for (unsigned t = 0; t < turns; t++) {
+        fake_timer.now += 6000 / cpus;
+        playing = t % cpus;
+        on[playing] = leave(on[playing]);
+    }
+    for (unsigned c = 0; c < cpus; c++) {
+        playing = c;
+        sched_off(on[c]);
+        percpus[c].current = NULL;
+    }
+}
+
+static void within_percent(double got, double want, double percent)
+{
+    assert_true(got > want * (1 - percent / 100) && got < want * (1 + percent / 100));
+}
+
+static void honours_weights(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share light = {.weight = 100}, heavy = {.weight = 300};
+    struct vcpu *a = make(&light, ~0u), *b = make(&heavy, ~0u);
+    share_time(1, 1000);
+    within_percent((double)b->run_total / (double)a->run_total, 3.0, 2);
+    playing = 0;
+    finish(a->state == VCPU_READY ? a : b);
+    free(a->state == VCPU_OFF ? a : b);
+}
+
+static void shares_by_vm_not_by_vcpu(void **state)
+{
+    (void)state;
+    machine(2);
+    struct sched_share one = {.weight = 100}, four = {.weight = 100};
+    struct vcpu *v[6];
+    for (unsigned i = 0; i < 6; i++) {
+        v[i] = make(i < 2 ? &one : &four, ~0u);
+    }
+    share_time(2, 4000);
+    uint64_t a = v[0]->run_total + v[1]->run_total, b = 0;
+    for (unsigned i = 2; i < 6; i++) {
+        b += v[i]->run_total;
+        assert_true(v[i]->run_total > 0);
+    }
+    within_percent((double)a / (double)b, 1.0, 3);
+    playing = 0;
+    for (struct vcpu *n = NULL; one.on + four.on > 0;) {
+        n = sched_next(NULL);
+        sched_off(n);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        free(v[i]);
+    }
+}
+
+static void keeps_to_affinity(void **state)
+{
+    (void)state;
+    machine(2);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *a = make(&share, BIT(1)), *b = make(&share, BIT(0));
+    playing = 0;
+    assert_ptr_equal(sched_next(NULL), b);
+    playing = 1;
+    assert_ptr_equal(sched_next(NULL), a);
+    finish(a);
+    playing = 0;
+    finish(b);
+}
+
+static void interrupts_a_busy_cpu_for_a_waking_vcpu(void **state)
+{
+    (void)state;
+    machine(2);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *a = make(&share, ~0u);
+    playing = 1;
+    assert_ptr_equal(sched_next(NULL), a);
+    playing = 0;
+    kicks[1] = 0;
+    struct vcpu *b = make(&share, BIT(1)); // only where a runs, without a slice timer so far
+    assert_int_equal(kicks[1], 1);
+    assert_true(vcpu_attention(a) & ATTN_RESCHED);
+    playing = 1;
+    fake_timer.now += 10000;
+    assert_ptr_equal(leave(a), b);
+    assert_true(fake_timer.armed); // now there is somebody to share with
+    finish(b);
+    finish(a);
+}
+
+static unsigned steps;
+
+static bool three_steps(struct work *w)
+{
+    (void)w;
+    return ++steps < 3;
+}
+
+static void work_goes_on_between_guests(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v = make(&share, ~0u);
+    struct work work = {.step = three_steps};
+    sched_work(&work);
+    struct vcpu *n = sched_next(NULL);
+    assert_ptr_equal(n, v);
+    assert_int_equal(steps, 1); // one step, then the guest has its turn
+    assert_true(fake_timer.armed);
+    n = leave(n);
+    n = leave(n);
+    assert_int_equal(steps, 3);
+    finish(n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(claim_once),
+        cmocka_unit_test(wakes_from_block),
+        cmocka_unit_test(does_not_block_past_a_request),
+        cmocka_unit_test(honours_weights),
+        cmocka_unit_test(shares_by_vm_not_by_vcpu),
+        cmocka_unit_test(keeps_to_affinity),
+        cmocka_unit_test(interrupts_a_busy_cpu_for_a_waking_vcpu),
+        cmocka_unit_test(work_goes_on_between_guests),
+    };
+    return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
+}
