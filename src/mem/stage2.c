@@ -29,8 +29,8 @@ struct tables {
 struct flush {
     uint64_t low, high;
     size_t entries;
-    unsigned level; // of the leaves, if all of one level and no table went; else 0
-    bool tables;
+    unsigned level; // of the leaves, if all of one level; else 0
+    bool tables;    // some may be cached as well, on the way to the leaves
 };
 
 struct op {
@@ -155,7 +155,6 @@ static void note(struct op *op, uint64_t ipa, unsigned level)
 static void note_table(struct op *op, uint64_t ipa, unsigned level)
 {
     note(op, ipa, level);
-    op->flush.level = 0;
     op->flush.tables = true;
 }
 
@@ -620,15 +619,19 @@ static void clear(struct op *op, uint64_t *table, unsigned level, uint64_t at, u
             }
             continue;
         }
-        if (n < s2_span(level)) {
-            clear(op, s2d_table(d), level + 1, at, at + n);
-            if (empty_run(s2d_table(d), S2_ENTRIES) < S2_ENTRIES) {
-                continue;
-            }
+        if (n == s2_span(level)) {
+            store(entry, 0);
+            note_table(op, at, level);
+            unlink_tree(op, s2d_table(d), level + 1);
+            continue;
         }
-        store(entry, 0);
-        note_table(op, align_down(at, s2_span(level)), level);
-        unlink_tree(op, s2d_table(d), level + 1);
+        clear(op, s2d_table(d), level + 1, at, at + n);
+        if (empty_run(s2d_table(d), S2_ENTRIES) == S2_ENTRIES) {
+            // Its leaves are noted; their invalidation takes what is cached of the walk to them.
+            store(entry, 0);
+            op->flush.tables = true;
+            push(&op->unlinked, s2d_table(d));
+        }
     }
 }
 
