@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dts.h"
+#include "lib/addr.h"
+#include "lib/bits.h"
+#include "lib/error.h"
+#include "vm/manifest.h"
+
+#define CPUS 4
+
+static struct manifest manifest;
+static char message[512];
+
+// Bytes of kernels that the sources below include, written into a directory by setup().
+static char directory[] = "/tmp/newel-manifest-XXXXXX";
+
+static void put_le(uint8_t *p, uint64_t v, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        p[i] = (uint8_t)(v >> (8 * i));
+    }
+}
+
+static void write_file(const char *name, const void *data, size_t size)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    write_whole_file(path, data, size);
+}
+
+static void write_image(const char *name, uint64_t text_offset, uint64_t image_size, uint64_t flags)
+{
+    uint8_t image[4096] = {'M', 'Z', 0x40, 0xfa};
+    put_le(image + 8, text_offset, 8);
+    put_le(image + 16, image_size, 8);
+    put_le(image + 24, flags, 8);
+    memcpy(image + 56, "ARM\x64", 4);
+    write_file(name, image, sizeof(image));
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (mkdtemp(directory) == NULL) {
+        return -1;
+    }
+    write_image("image", 0, 0x300000, 0xa);
+    write_image("image-offset", 0x80000, 0x300000, 0xa);
+    write_image("image-old", 0x80000, 0, 0);
+    write_image("image-small", 0, 4095, 0xa);
+    write_image("image-huge", 0, UINT64_MAX - 4096, 0xa);
+    write_image("image-far", UINT64_MAX - 8192, 0x300000, 0xa);
+    write_image("image-be", 0, 0x300000, 0xb);
+    write_file("raw", "\x1f\x20\x03\xd5", 4);
+    write_file("pe", "MZ\x90\0\3\0\0\0\4\0\0\0\xff\xff", 14);
+    write_file("zimg", "MZ\0\0zimg\0\0\1\0", 12);
+    write_file("gz", "\x1f\x8b\x08\0", 4);
+    write_file("xz",
+               "\xfd"
+               "7zXZ\0",
+               6);
+    write_file("zst", "\x28\xb5\x2f\xfd", 4);
+    write_file("elf",
+               "\x7f"
+               "ELF\2\1\1",
+               7);
+    static uint8_t ramdisk[0x180000];
+    memset(ramdisk, 7, sizeof(ramdisk));
+    write_file("ramdisk", ramdisk, sizeof(ramdisk));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    char command[80];
+    snprintf(command, sizeof(command), "rm -r %s", directory);
+    return system(command);
+}
+
+// A source in which every @ before a name stands for the directory.
+static void *compile(const char *source, size_t *size)
+{
+    char *text = strdup(source);
+    while (strstr(text, "@") != NULL) {
+        char path[64];
+        snprintf(path, sizeof(path), "%s/", directory);
+        char *next = replace(text, "@", path);
+        free(text);
+        text = next;
+    }
+    void *blob = compile_dts(text, size);
+    free(text);
+    return blob;
+}
+
+// The blob that a test's result points into is freed by the next parse().
+static int parse(const char *source)
+{
+    static void *blob;
+    size_t size;
+    free(blob);
+    blob = compile(source, &size);
+    memset(&manifest, 0xa5, sizeof(manifest));
+    memset(message, 0, sizeof(message));
+    return manifest_parse(blob, size, CPUS, &manifest, message, sizeof(message));
+}
+
+#define ROOT "/dts-v1/; / { compatible = \"newel,manifest-1\"; "
+#define VM   "memory-mib = <64>; cpus = <2>; kernel = /incbin/(\"@image\"); "
+
+static void test_least_that_is_needed(void **state)
+{
+    (void)state;
+    int err = parse(ROOT "vms { a { " VM "}; }; };");
+    assert_string_equal(message, "");
+    assert_int_equal(err, 0);
+    assert_int_equal(manifest.vm_count, 1);
+    assert_false(manifest.stay_in_monitor);
+    const struct vm_config *c = &manifest.vm[0];
+    assert_string_equal(c->name, "a");
+    assert_int_equal(c->memory, 64 << 20);
+    assert_int_equal(c->cpus, 2);
+    assert_int_equal(c->kernel.size, 4096);
+    assert_memory_equal((const char *)c->kernel.data + 56, "ARM\x64", 4);
+    assert_true(c->kernel_is_image);
+    assert_int_equal(c->image_size, 0x300000);
+    assert_int_equal(c->image_text_offset, 0);
+    assert_int_equal(c->ramdisk.size, 0);
+    assert_string_equal(c->bootargs, "");
+    assert_int_equal(c->affinity, UINT32_MAX);
+    assert_int_equal(c->weight, 100);
+    assert_true(c->autostart);
+}
+
+static void test_all_properties(void **state)
+{
+    (void)state;
+    int err = parse(ROOT "on-last-exit = \"monitor\"; vms { first.vm { " VM "};"
+                         "A_b-9 { memory-mib = <128>; cpus = <16>; kernel = /incbin/(\"@raw\");"
+                         "ramdisk = /incbin/(\"@ramdisk\"); bootargs = \"console=ttyAMA0 quiet\";"
+                         "load-offset = <0x0 0x200000>; cpu-affinity = <3 1>; weight = <10000>;"
+                         "autostart = \"no\"; }; }; };");
+    assert_string_equal(message, "");
+    assert_int_equal(err, 0);
+    assert_int_equal(manifest.vm_count, 2);
+    assert_true(manifest.stay_in_monitor);
+    const struct vm_config *c = &manifest.vm[1];
+    assert_string_equal(manifest.vm[0].name, "first.vm");
+    assert_string_equal(c->name, "A_b-9");
+    assert_false(c->kernel_is_image);
+    assert_int_equal(c->kernel.size, 4);
+    assert_int_equal(c->ramdisk.size, 0x180000);
+    assert_int_equal(((const uint8_t *)c->ramdisk.data)[0x17ffff], 7);
+    assert_string_equal(c->bootargs, "console=ttyAMA0 quiet");
+    assert_int_equal(c->load_offset, 0x200000);
+    assert_int_equal(c->affinity, 0xa);
+    assert_int_equal(c->weight, 10000);
+    assert_false(c->autostart);
+}
+
+static void test_choices_and_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(ROOT "on-last-exit = \"poweroff\"; vms { a { " VM
+                                "autostart = \"yes\"; }; b { memory-mib = <4>; cpus = <1>;"
+                                "kernel = /incbin/(\"@raw\"); }; }; };"),
+                     0);
+    assert_false(manifest.stay_in_monitor);
+    assert_true(manifest.vm[0].autostart);
+    assert_int_equal(manifest.vm[1].load_offset, 0x80000);
+    assert_int_equal(parse(ROOT "vms { a { memory-mib = <64>; cpus = <2>;"
+                                "kernel = /incbin/(\"@image-offset\"); }; }; };"),
+                     0);
+    assert_int_equal(manifest.vm[0].image_text_offset, 0x80000);
+}
+
+struct wrong {
+    const char *source, *line;
+};
+
+static void check_wrong(const struct wrong *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int err = parse(cases[i].source);
+        assert_string_equal(message, cases[i].line);
+        assert_true(err < 0);
+    }
+}
+
+static void test_wrong_roots(void **state)
+{
+    (void)state;
+    static const struct wrong cases[] = {
+        {"/dts-v1/; / { };", "manifest: /: property \"compatible\": this is no manifest "
+                             "(it has to be \"newel,manifest-1\")"},
+        {"/dts-v1/; / { compatible = \"linux,dummy-virt\"; };",
+         "manifest: /: property \"compatible\": this is no manifest "
+         "(it has to be \"newel,manifest-1\")"},
+        {"/dts-v1/; / { compatible = \"newel,manifest-1\", \"newel,manifest-2\"; };",
+         "manifest: /: property \"compatible\": is no string (it has to be \"newel,manifest-1\")"},
+        {ROOT "};", "manifest: /: node \"vms\" is missing (it has to be there)"},
+        {ROOT "vms { }; };", "manifest: /vms: there is no VM (there has to be one child for each)"},
+        {ROOT "vms { a = <1>; }; };",
+         "manifest: /vms: property \"a\": is unknown (this node has no properties)"},
+        {ROOT "on-last-exit = \"halt\"; vms { }; };",
+         "manifest: /: property \"on-last-exit\": is \"halt\" (it has to be \"poweroff\" or "
+         "\"monitor\")"},
+        {ROOT "on-last-exit = <1>; vms { }; };",
+         "manifest: /: property \"on-last-exit\": is no string (it has to be \"poweroff\" or "
+         "\"monitor\")"},
+        {ROOT "on-exit = <1>; vms { }; };",
+         "manifest: /: property \"on-exit\": is unknown (it has to be one of compatible, "
+         "on-last-exit)"},
+        {ROOT "vm { }; };", "manifest: /: node \"vm\" is unknown (it has to be \"vms\")"},
+    };
+    check_wrong(cases, ARRAY_SIZE(cases));
+}
+
+#define IN_VM(text) ROOT "vms { web { " text " }; }; };"
+#define WEB         "manifest: /vms/web: property "
+
+static void test_wrong_numbers(void **state)
+{
+    (void)state;
+    static const struct wrong cases[] = {
+        {IN_VM("memory-mib = <64>; kernel = /incbin/(\"@image\");"),
+         WEB "\"cpus\": is missing (it has to be there)"},
+        {IN_VM("cpus = <1>; kernel = /incbin/(\"@image\");"),
+         WEB "\"memory-mib\": is missing (it has to be there)"},
+        {IN_VM("memory-mib = <64>; cpus = <0>; kernel = /incbin/(\"@image\");"),
+         WEB "\"cpus\": is 0 (it has to be 1 to 16)"},
+        {IN_VM("memory-mib = <64>; cpus = <17>; kernel = /incbin/(\"@image\");"),
+         WEB "\"cpus\": is 17 (it has to be 1 to 16)"},
+        {IN_VM("memory-mib = <64>; cpus = \"two\"; kernel = /incbin/(\"@image\");"),
+         WEB "\"cpus\": is 1953984256 (it has to be 1 to 16)"},
+        {IN_VM("memory-mib = <64>; cpus = <1 2>; kernel = /incbin/(\"@image\");"),
+         WEB "\"cpus\": is 8 bytes long (it has to be one number of 32 bits: <N>)"},
+        {IN_VM("memory-mib = <64>; cpus; kernel = /incbin/(\"@image\");"),
+         WEB "\"cpus\": is 0 bytes long (it has to be one number of 32 bits: <N>)"},
+        {IN_VM("memory-mib = <0>; cpus = <1>; kernel = /incbin/(\"@image\");"),
+         WEB "\"memory-mib\": is 0 (it has to be 4 to 261120)"},
+        {IN_VM("memory-mib = <65>; cpus = <1>; kernel = /incbin/(\"@image\");"),
+         WEB "\"memory-mib\": is 65 (it has to be a multiple of 2)"},
+        {IN_VM("memory-mib = <0xfffffffe>; cpus = <1>; kernel = /incbin/(\"@image\");"),
+         WEB "\"memory-mib\": is 4294967294 (it has to be 4 to 261120)"},
+        {IN_VM(VM "weight = <0>;"), WEB "\"weight\": is 0 (it has to be 1 to 10000)"},
+        {IN_VM(VM "weight = <10001>;"), WEB "\"weight\": is 10001 (it has to be 1 to 10000)"},
+        {IN_VM(VM "load-offset = <1>;"),
+         WEB "\"load-offset\": is 1 (it has to be a multiple of 4096)"},
+        {IN_VM(VM "load-offset = <1 2 3>;"),
+         WEB "\"load-offset\": is 12 bytes long (it has to be one number of 32 or 64 bits: <N>)"},
+        {IN_VM(VM "load-offset = <0x1000 0>;"),
+         WEB "\"load-offset\": is 17592186044416 (it has to be 0 to 273804165120)"},
+    };
+    check_wrong(cases, ARRAY_SIZE(cases));
+}
+
+static void test_wrong_values(void **state)
+{
+    (void)state;
+    static const struct wrong cases[] = {
+        {IN_VM(VM "cpu-affinity = <0 4>;"),
+         WEB "\"cpu-affinity\": names CPU 4 (it has to be one of this machine's, 0 to 3)"},
+        {IN_VM(VM "cpu-affinity = <0xffffffff>;"),
+         WEB "\"cpu-affinity\": names CPU 4294967295 (it has to be one of this machine's, 0 to 3)"},
+        {IN_VM(VM "cpu-affinity = <1 1>;"),
+         WEB "\"cpu-affinity\": names CPU 1 twice (each CPU at most once)"},
+        {IN_VM(VM "cpu-affinity;"),
+         WEB "\"cpu-affinity\": is no list of numbers (it has to be CPU numbers: <0 1>)"},
+        {IN_VM(VM "cpu-affinity = [00 01];"),
+         WEB "\"cpu-affinity\": is no list of numbers (it has to be CPU numbers: <0 1>)"},
+        {IN_VM(VM "autostart;"),
+         WEB "\"autostart\": is no string (it has to be \"no\" or \"yes\")"},
+        {IN_VM(VM "autostart = \"never\";"),
+         WEB "\"autostart\": is \"never\" (it has to be \"no\" or \"yes\")"},
+        {IN_VM(VM "bootargs = <1>;"),
+         WEB "\"bootargs\": is no string (it has to be one string: \"...\")"},
+        {IN_VM(VM "bootargs = \"a\", \"b\";"),
+         WEB "\"bootargs\": is no string (it has to be one string: \"...\")"},
+        {IN_VM(VM "bootargs = \"a\", \"\\r\\n\";"),
+         WEB "\"bootargs\": is no string (it has to be one string: \"...\")"},
+        {IN_VM(VM "ramdisk;"),
+         WEB "\"ramdisk\": is empty (it has to be a file: /incbin/(\"FILE\"))"},
+        {IN_VM(VM "cpu = <1>;"),
+         WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, ramdisk, "
+             "bootargs, load-offset, cpu-affinity, weight, autostart)"},
+        {IN_VM(VM "disk { };"),
+         "manifest: /vms/web: node \"disk\" is unknown (a VM has properties only)"},
+        {IN_VM(VM "autostart = \"a\\nb\\e[2J\";"),
+         WEB "\"autostart\": is \"a?be[2J\" (it has to be \"no\" or \"yes\")"},
+    };
+    check_wrong(cases, ARRAY_SIZE(cases));
+}
+
+#define WITH_KERNEL(name, text) \
+    IN_VM("memory-mib = <8>; cpus = <1>; kernel = /incbin/(\"@" name "\"); " text)
+
+static void test_wrong_kernels(void **state)
+{
+    (void)state;
+    static const struct wrong cases[] = {
+        {IN_VM("memory-mib = <64>; cpus = <1>;"),
+         WEB "\"kernel\": is missing (it has to be there)"},
+        {WITH_KERNEL("gz", ""),
+         WEB "\"kernel\": is compressed with gzip (it has to be unpacked: gunzip)"},
+        {WITH_KERNEL("xz", ""),
+         WEB "\"kernel\": is compressed with xz or zstd (it has to be unpacked)"},
+        {WITH_KERNEL("zst", ""),
+         WEB "\"kernel\": is compressed with xz or zstd (it has to be unpacked)"},
+        {WITH_KERNEL("elf", ""), WEB "\"kernel\": is an ELF file (it has to be an arm64 Image or a "
+                                     "raw binary: objcopy -O binary)"},
+        {WITH_KERNEL("zimg", ""), WEB "\"kernel\": is a self-extracting EFI image (it has to be "
+                                      "the plain arm64 Image)"},
+        {WITH_KERNEL("pe", ""),
+         WEB "\"kernel\": begins like an Image, but the magic at byte 56 is not ARM\\x64 (it has "
+             "to be an arm64 Image or a raw binary)"},
+        {WITH_KERNEL("image-old", ""), WEB "\"kernel\": has image_size 0 in its Image header (it "
+                                           "has to be Linux 3.17 or later)"},
+        {WITH_KERNEL("image-small", ""),
+         WEB "\"kernel\": has image_size 4095 in its Image header (it has to be the file's 4096 "
+             "bytes or more)"},
+        {WITH_KERNEL("image-be", ""),
+         WEB "\"kernel\": is a big-endian Image (it has to be little-endian)"},
+        {WITH_KERNEL("image", "load-offset = <0x80000>;"),
+         WEB "\"load-offset\": is there, but the kernel has an Image header, which says where it "
+             "goes (it has to be left out)"},
+    };
+    check_wrong(cases, ARRAY_SIZE(cases));
+}
+
+static void test_what_does_not_fit(void **state)
+{
+    (void)state;
+    static const char *const sources[] = {
+        WITH_KERNEL("image-huge", ""),
+        WITH_KERNEL("image-far", ""),
+        WITH_KERNEL("raw", "load-offset = <0x800000>;"),
+        WITH_KERNEL("raw", "load-offset = <0x3f 0x0>;"),
+        WITH_KERNEL("raw", "load-offset = <0x7ff000>;"),
+        IN_VM("memory-mib = <4>; cpus = <1>; kernel = /incbin/(\"@image\");"
+              "ramdisk = /incbin/(\"@ramdisk\");"),
+        IN_VM("memory-mib = <4>; cpus = <1>; kernel = /incbin/(\"@raw\");"
+              "ramdisk = /incbin/(\"@ramdisk\");"),
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+        assert_true(parse(sources[i]) < 0);
+        assert_non_null(strstr(message, WEB "\"memory-mib\": is "));
+        assert_non_null(strstr(message, "too little for kernel"));
+    }
+    assert_int_equal(parse(WITH_KERNEL("image", "ramdisk = /incbin/(\"@ramdisk\");")), 0);
+}
+
+static void test_wrong_names(void **state)
+{
+    (void)state;
+    static const struct wrong cases[] = {
+        {ROOT "vms { web,1 { " VM " }; }; };",
+         "manifest: /vms/web,1: the VM's name has ',' in it (it has to be letters, digits, '.', "
+         "'_' and '-')"},
+        {ROOT "vms { abcdefghijklmnopqrstuvwxyz012345 { " VM " }; }; };",
+         "manifest: /vms/abcdefghijklmnopqrstuvwxyz012345: the VM's name is 32 characters long "
+         "(it has to be 1 to 31)"},
+    };
+    check_wrong(cases, ARRAY_SIZE(cases));
+    assert_int_equal(parse(ROOT "vms { abcdefghijklmnopqrstuvwxyz01234 { " VM " }; }; };"), 0);
+}
+
+static void test_too_many_vms(void **state)
+{
+    (void)state;
+    char source[8192] = ROOT "vms { ";
+    for (int i = 0; i <= MANIFEST_MAX_VMS; i++) {
+        size_t len = strlen(source);
+        snprintf(source + len, sizeof(source) - len, "vm%d { %s };", i, VM);
+    }
+    strcat(source, " }; };");
+    assert_true(parse(source) < 0);
+    assert_string_equal(message,
+                        "manifest: /vms/vm16: is one VM too many (there have to be at most 16)");
+}
+
+// dtc makes one of two; a hostile blob need not have been made by it.
+static void rename_in_blob(char *blob, size_t size, const char *old, const char *new)
+{
+    assert_int_equal(strlen(old), strlen(new));
+    for (size_t i = 0; i + strlen(old) < size; i++) {
+        if (memcmp(blob + i, old, strlen(old) + 1) == 0) {
+            memcpy(blob + i, new, strlen(new));
+        }
+    }
+}
+
+static void check_renamed(const char *source, const char *old, const char *new, const char *line)
+{
+    size_t size;
+    char *blob = compile(source, &size);
+    rename_in_blob(blob, size, old, new);
+    assert_true(manifest_parse(blob, size, CPUS, &manifest, message, sizeof(message)) < 0);
+    assert_string_equal(message, line);
+    free(blob);
+}
+
+static void test_duplicates(void **state)
+{
+    (void)state;
+    check_renamed(ROOT "vms { aaa { " VM "}; bbb { " VM "}; }; };", "bbb", "aaa",
+                  "manifest: /vms/aaa: there are two VMs of this name (it has to be unique)");
+    check_renamed(ROOT "vms { aaa { " VM "}; }; vmz { }; };", "vmz", "vms",
+                  "manifest: /: node \"vms\" is there twice (it has to be there once)");
+    check_renamed(IN_VM(VM "cpuz = <1>;"), "cpuz", "cpus",
+                  WEB "\"cpus\": is there twice (it has to be there once)");
+}
+
+static void test_blobs_that_are_none(void **state)
+{
+    (void)state;
+    size_t size;
+    char *blob = compile(IN_VM(VM), &size);
+    for (size_t cut = 0; cut < size; cut += cut < 64 ? 1 : 97) {
+        char *part = malloc(cut + 1);
+        memcpy(part, blob, cut);
+        assert_true(manifest_parse(part, cut, CPUS, &manifest, message, sizeof(message)) < 0);
+        assert_memory_equal(message, "manifest: /: is no device tree blob: ", 37);
+        free(part);
+    }
+    char *shifted = malloc(size + 4);
+    memcpy(shifted + 4, blob, size);
+    assert_true(manifest_parse(shifted + 4, size, CPUS, &manifest, message, sizeof(message)) < 0);
+    assert_string_equal(message, "manifest: /: the blob is not 8-byte aligned");
+    free(shifted);
+    free(blob);
+}
+
+static void check_result(int err)
+{
+    if (err == 0) {
+        assert_in_range(manifest.vm_count, 1, MANIFEST_MAX_VMS);
+        return;
+    }
+    assert_non_null(memchr(message, '\0', sizeof(message)));
+    assert_int_equal(strncmp(message, "manifest: ", 10), 0);
+    for (const char *c = message; *c != '\0'; c++) {
+        assert_in_range(*c, 0x20, 0x7e);
+    }
+}
+
+// Every byte damaged in three ways: an error in one printable line, or a manifest.
+static void test_damaged_bytes(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *blob = compile(ROOT "vms { a { " VM "bootargs = \"x\"; cpu-affinity = <1>;"
+                                 "weight = <7>; }; b { " VM "}; }; };",
+                            &size);
+    static const uint8_t damage[] = {0xff, 0x01, 0x80};
+    for (size_t i = 0; i < size; i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(damage); k++) {
+            blob[i] ^= damage[k];
+            check_result(manifest_parse(blob, size, CPUS, &manifest, message, sizeof(message)));
+            blob[i] ^= damage[k];
+        }
+    }
+    free(blob);
+}
+
+static void test_small_message_buffers(void **state)
+{
+    (void)state;
+    size_t size;
+    char *blob = compile(IN_VM(VM "cpu-affinity = <9>;"), &size);
+    for (size_t room = 0; room < 120; room++) {
+        char *text = malloc(room + 1);
+        text[room] = 'x';
+        assert_true(manifest_parse(blob, size, CPUS, &manifest, text, room) < 0);
+        assert_int_equal(text[room], 'x');
+        assert_true(room == 0 || strlen(text) < room);
+        free(text);
+    }
+    free(blob);
+}
+
+static void test_long_bootargs(void **state)
+{
+    (void)state;
+    char args[VM_BOOTARGS_MAX + 2], source[4096];
+    memset(args, 'x', sizeof(args));
+    args[VM_BOOTARGS_MAX + 1] = '\0';
+    snprintf(source, sizeof(source), IN_VM(VM "bootargs = \"%s\";"), args);
+    assert_true(parse(source) < 0);
+    assert_string_equal(message, WEB "\"bootargs\": is 2048 characters long (it has to be at most "
+                                     "2047)");
+    args[VM_BOOTARGS_MAX] = '\0';
+    snprintf(source, sizeof(source), IN_VM(VM "bootargs = \"%s\";"), args);
+    assert_int_equal(parse(source), 0);
+    assert_string_equal(manifest.vm[0].bootargs, args);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_least_that_is_needed), cmocka_unit_test(test_all_properties),
+        cmocka_unit_test(test_choices_and_defaults), cmocka_unit_test(test_wrong_roots),
+        cmocka_unit_test(test_wrong_numbers),        cmocka_unit_test(test_wrong_values),
+        cmocka_unit_test(test_wrong_kernels),        cmocka_unit_test(test_what_does_not_fit),
+        cmocka_unit_test(test_wrong_names),          cmocka_unit_test(test_too_many_vms),
+        cmocka_unit_test(test_duplicates),           cmocka_unit_test(test_blobs_that_are_none),
+        cmocka_unit_test(test_damaged_bytes),        cmocka_unit_test(test_small_message_buffers),
+        cmocka_unit_test(test_long_bootargs),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
