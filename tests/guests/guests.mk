@@ -6,7 +6,7 @@ GUEST_DIR := tests/guests
 GUEST_OUT := build/guests
 GUEST_CC := clang --target=aarch64-none-elf
 GUEST_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
-	-march=armv8-a -mstrict-align -mno-outline-atomics -ffixed-x18 \
+	-march=armv8-a -mstrict-align -mno-outline-atomics \
 	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -I$(GUEST_DIR)
 
 GUEST_NAMES := $(patsubst $(GUEST_DIR)/%.c,%,$(wildcard $(GUEST_DIR)/*.c))
@@ -18,12 +18,13 @@ GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h)
 $(GUEST_OUT)/%.elf: $(GUEST_DIR)/%.c $(GUEST_LIB_SRC) $(GUEST_HEADERS) $(GUEST_DIR)/lib/guest.ld \
 		$(GUEST_DIR)/guests.mk
 	@mkdir -p $(GUEST_OUT)
-	$(GUEST_CC) $(GUEST_FLAGS) -DGUEST_NAME='"$*"' $(GUEST_FLAGS_$*) -nostdlib -fuse-ld=lld \
+	@echo '  GUEST   $*'
+	@$(GUEST_CC) $(GUEST_FLAGS) -DGUEST_NAME='"$*"' $(GUEST_FLAGS_$*) -nostdlib -fuse-ld=lld \
 		-Wl,-T,$(GUEST_DIR)/lib/guest.ld,--build-id=none,-z,noexecstack -o $@ \
 		$< $(wildcard $(GUEST_DIR)/$*_asm.S) $(GUEST_LIB_SRC)
 
 $(GUEST_OUT)/%.bin: $(GUEST_OUT)/%.elf
-	llvm-objcopy -O binary $< $@
+	@llvm-objcopy -O binary $< $@
 
 $(foreach name,$(GUEST_NAMES),$(eval $(GUEST_OUT)/$(name).elf: $(wildcard $(GUEST_DIR)/$(name)_asm.S)))
 

@@ -13,6 +13,7 @@ struct cpu_boot {
     uint64_t stack;
     unsigned index;
     bool mmu;
+    volatile bool finished;
     exc_fn fn;
     uint64_t arg;
 };
@@ -42,6 +43,7 @@ void cpu_secondary_main(struct cpu_boot *boot)
         mmu_on();
     }
     boot->fn(boot->arg);
+    boot->finished = true;
     psci_call(PSCI_CPU_OFF, 0, 0, 0);
     for (;;) {
     }
@@ -52,7 +54,7 @@ static void clean_line(const void *addr)
     __asm__ volatile("dc civac, %0\n\tdsb sy" ::"r"(addr) : "memory");
 }
 
-int64_t cpu_start(unsigned n, exc_fn fn, uint64_t arg)
+void cpu_prepare(unsigned n, exc_fn fn, uint64_t arg)
 {
     boots[n] = (struct cpu_boot){
         .stack = (uint64_t)stacks[n] + STACK_SIZE,
@@ -62,12 +64,29 @@ int64_t cpu_start(unsigned n, exc_fn fn, uint64_t arg)
         .arg = arg,
     };
     clean_line(&boots[n]);
+}
+
+int cpu_turn_on(unsigned n)
+{
     return psci_call(PSCI_CPU_ON, cpu_mpidr(n), (uint64_t)cpu_secondary_entry, (uint64_t)&boots[n]);
 }
 
+int cpu_start(unsigned n, exc_fn fn, uint64_t arg)
+{
+    cpu_prepare(n, fn, arg);
+    return cpu_turn_on(n);
+}
+
+bool cpu_is_off(unsigned n)
+{
+    return psci_call(PSCI_AFFINITY_INFO, cpu_mpidr(n), 0, 0) == 1;
+}
+
+/* Bare QEMU calls a CPU off until it has really begun, so being off alone does not mean being done.
+ */
 bool cpu_join(unsigned n)
 {
-    return wait_for(psci_call(PSCI_AFFINITY_INFO, cpu_mpidr(n), 0, 0) == 1, 5000000);
+    return wait_for(boots[n].finished, 5000000) && wait_for(cpu_is_off(n), 1000000);
 }
 
 void psci_system_off(void)

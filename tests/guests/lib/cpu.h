@@ -45,7 +45,15 @@ void cpu_init(unsigned index);
  * Turns CPU n on by PSCI to run fn(arg), with the MMU on if it is on here; the CPU turns itself off
  * after fn. Returns the PSCI code (0 = success).
  */
-int64_t cpu_start(unsigned n, exc_fn fn, uint64_t arg);
+int cpu_start(unsigned n, exc_fn fn, uint64_t arg);
 
-/* Waits until CPU n is off; false after about five seconds. */
+/* The two halves of cpu_start(): preparing once serves any number of starts of the same function.
+ */
+void cpu_prepare(unsigned n, exc_fn fn, uint64_t arg);
+int cpu_turn_on(unsigned n);
+
+/* Waits until CPU n has finished its function and is off; false after about five seconds. */
 bool cpu_join(unsigned n);
+
+/* What PSCI AFFINITY_INFO says. */
+bool cpu_is_off(unsigned n);

@@ -81,9 +81,10 @@ void exc_dispatch(struct exc_frame *frame, unsigned vector)
 bool expect_exception(struct exc_info *info, exc_fn fn, uint64_t arg)
 {
     struct cpu *cpu = cpu_self();
+    uint64_t outer = cpu->recover_sp;
     bool taken = exc_guarded_call(fn, arg, &cpu->recover_sp);
 
-    cpu->recover_sp = 0;
+    cpu->recover_sp = outer;
     *info = cpu->caught;
     return taken;
 }
@@ -92,9 +93,10 @@ bool el0_exception(struct exc_info *info, exc_fn fn, uint64_t arg)
 {
     struct cpu *cpu = cpu_self();
     uint64_t stack = (uint64_t)el0_stacks[cpu->index] + EL0_STACK;
+    uint64_t outer = cpu->recover_sp;
     bool taken = exc_el0_call(fn, arg, &cpu->recover_sp, stack);
 
-    cpu->recover_sp = 0;
+    cpu->recover_sp = outer;
     *info = cpu->caught;
     return taken;
 }

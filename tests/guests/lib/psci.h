@@ -51,8 +51,8 @@ static inline int64_t smc_call(uint64_t fn, uint64_t a1, uint64_t a2, uint64_t a
     register uint64_t x2 __asm__("x2") = a2;
     register uint64_t x3 __asm__("x3") = a3;
 
-    __asm__ volatile(".arch_extension sec\n\tsmc #0"
-                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
+    /* "smc #0", which the assembler keeps for CPUs that are said to have EL3 */
+    __asm__ volatile(".inst 0xd4000003" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
     return (int64_t)x0;
 }
 

@@ -65,6 +65,24 @@ void test_abort(const char *fmt, ...)
     finish();
 }
 
+static void run_body(uint64_t test)
+{
+    ((const struct test *)test)->fn();
+}
+
+static void run_one(void)
+{
+    struct exc_info info;
+
+    outcome = OUTCOME_PASS;
+    if (expect_exception(&info, run_body, (uint64_t)running)) {
+        test_fail("exception", (int)info.vector, "ESR 0x%lx FAR 0x%lx ELR 0x%lx", info.esr,
+                  info.far, info.elr);
+    }
+    irq_disable();
+    report();
+}
+
 void guest_boot(const void *dtb)
 {
     char only[32];
@@ -78,10 +96,7 @@ void guest_boot(const void *dtb)
         if (some && strncmp(running->name, only, sizeof(only))) {
             continue;
         }
-        outcome = OUTCOME_PASS;
-        running->fn();
-        irq_disable();
-        report();
+        run_one();
     }
     finish();
 }
