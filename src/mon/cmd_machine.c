@@ -46,12 +46,13 @@ static void run_cpus(const struct invocation *in)
 
 // ---- Features ----
 
-#define FEATURES(X)                                                                             \
-    X(vhe)                                                                                      \
-    X(pan)                                                                                      \
-    X(hafdbs) X(xnx) X(fwb) X(ttl) X(range_tlbi) X(evt) X(fgt) X(ecv) X(bbm2) X(hcx) X(pauth)   \
-        X(sve) X(sme) X(mte) X(ras) X(amu) X(pmu) X(spe) X(trbe) X(csv2) X(csv3) X(rndr) X(lse) \
-            X(granule_4k) X(granule_16k) X(granule_64k) X(aarch32_el0)
+#define FEATURES(X)                                                                               \
+    X(vhe)                                                                                        \
+    X(pan)                                                                                        \
+    X(hafdbs)                                                                                     \
+    X(xnx) X(fwb) X(ttl) X(range_tlbi) X(evt) X(fgt) X(ecv) X(bbm2) X(hcx) X(pauth) X(sve) X(sme) \
+        X(mte) X(ras) X(amu) X(pmu) X(spe) X(trbe) X(csv2) X(csv3) X(rndr) X(lse) X(granule_4k)   \
+            X(granule_16k) X(granule_64k) X(aarch32_el0)
 
 static void run_features(const struct invocation *in)
 {
@@ -113,6 +114,7 @@ static void begin_end(bool reset)
         return;
     }
     ending.under_way = true;
+    vms_keep_machine(); // until it is our turn
     ending.timer.expired = end_poll;
     ending.timer.cpu = -1;
     timer_arm(&ending.timer, timer_now());
