@@ -5,7 +5,7 @@ BUILD := build
 SYSROOT := $(BUILD)/sysroot
 GOALS := $(or $(MAKECMDGOALS),all)
 
-.PHONY: all help setup run check check-long bench unit fuzz guests format lint clean
+.PHONY: all help setup run check check-long bench unit unit-build fuzz guests plugins format lint clean
 all: $(BUILD)/newel.img
 
 help:
@@ -20,7 +20,7 @@ help:
 
 # ---- what must be on the machine; does nothing when it is there ----
 SETUP_DONE := $(BUILD)/stamps/make
-$(SETUP_DONE): tools/setup
+$(SETUP_DONE): tools/setup tools/kernel-image tools/mkinitrd tools/guest-init
 	@tools/setup
 	@mkdir -p $(@D) && touch $@
 setup: $(SETUP_DONE)
@@ -37,6 +37,8 @@ EL2_LDFLAGS := -T src/arch/newel.lds -pie --no-dynamic-linker -z text -z norelro
 
 EL2_SOURCES := $(sort $(wildcard src/*/*.c src/*/*/*.c src/*/*.S))
 EL2_OBJECTS := $(EL2_SOURCES:%=$(BUILD)/el2/%.o)
+EL2_NO_SYMBOLS := $(BUILD)/el2/src/lib/symbols_none.c.o
+EL2_LIBRARIES := $(SYSROOT)/lib/libfdt.a $(SYSROOT)/picolibc/lib/libc.a
 
 $(BUILD)/el2/%.c.o: %.c $(SETUP_DONE)
 	@mkdir -p $(@D)
@@ -51,10 +53,10 @@ $(BUILD)/el2/%.S.o: %.S $(SETUP_DONE)
 # Two links: the names of the first are the second's table for backtraces.
 $(BUILD)/newel.elf: $(EL2_OBJECTS) src/arch/newel.lds tools/symbols
 	@echo '  LD      $@'
-	@ld.lld $(EL2_LDFLAGS) -o $@.1 $(EL2_OBJECTS) $(SYSROOT)/lib/libfdt.a $(SYSROOT)/picolibc/lib/libc.a
+	@ld.lld $(EL2_LDFLAGS) -o $@.1 $(EL2_OBJECTS) $(EL2_LIBRARIES)
 	@tools/symbols $@.1 > $(BUILD)/symbols.S
 	@clang $(EL2_CFLAGS) -c -o $(BUILD)/symbols.o $(BUILD)/symbols.S
-	@ld.lld $(EL2_LDFLAGS) -o $@ $(EL2_OBJECTS) $(BUILD)/symbols.o $(SYSROOT)/lib/libfdt.a $(SYSROOT)/picolibc/lib/libc.a
+	@ld.lld $(EL2_LDFLAGS) -o $@ $(filter-out $(EL2_NO_SYMBOLS),$(EL2_OBJECTS)) $(BUILD)/symbols.o $(EL2_LIBRARIES)
 
 $(BUILD)/newel.img: $(BUILD)/newel.elf
 	@echo '  IMG     $@'
@@ -64,7 +66,7 @@ $(BUILD)/newel.img: $(BUILD)/newel.elf
 HOST_CFLAGS := -std=gnu11 -O1 -g $(WARNINGS) -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -fno-strict-aliasing -Itests/fake_arch -Isrc -Iinclude
 # Rooms made of instructions and registers stay out.
-HOST_EXCLUDE := src/arch/% src/boot/main.c src/boot/smp.c src/boot/power.c src/cpu/switch.c src/lib/string.c \
+HOST_EXCLUDE := src/arch/% src/boot/main.c src/boot/smp.c src/boot/power.c src/cpu/switch.c src/lib/string.c src/lib/stack_guard.c \
 	src/trap/run.c
 HOST_SOURCES := $(filter-out $(HOST_EXCLUDE),$(sort $(wildcard src/*/*.c src/*/*/*.c))) \
 	$(wildcard tests/fake_arch/*.c tests/fake_arch/*/*.c)
@@ -85,9 +87,77 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libnewel-host.a
 	@clang $(HOST_CFLAGS) -Wno-missing-prototypes -MMD -MP -o $@ $< $(BUILD)/libnewel-host.a -lcmocka -lfdt
 
 unit: $(UNIT_TESTS)
-	@tools/run-units $(UNIT_TESTS)
+	@set -e; for test in $(UNIT_TESTS); do $$test; done
 
--include $(EL2_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+# ---- fuzzers: libFuzzer, each for FUZZ_SECONDS ----
+FUZZ_SECONDS ?= 10
+FUZZ_CFLAGS := $(HOST_CFLAGS) -fsanitize=fuzzer-no-link
+FUZZ_OBJECTS := $(HOST_SOURCES:%=$(BUILD)/fuzzobj/%.o)
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(BUILD)/fuzzobj/%.c.o: %.c $(SETUP_DONE)
+	@mkdir -p $(@D)
+	@echo '  FUZZCC  $*.c'
+	@clang $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libnewel-fuzz.a: $(FUZZ_OBJECTS)
+	@rm -f $@ && llvm-ar rcs $@ $^
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libnewel-fuzz.a
+	@mkdir -p $(@D)
+	@echo '  FUZZ    $*'
+	@clang $(HOST_CFLAGS) -fsanitize=fuzzer -Wno-missing-prototypes -MMD -MP -o $@ $< $(BUILD)/libnewel-fuzz.a -lfdt
+
+fuzz: $(FUZZERS)
+	@set -e; for fuzzer in $(FUZZERS); do tools/run-fuzzer $(FUZZ_SECONDS) $$fuzzer; done
+
+# ---- payloads that run as VMs, whole machines ----
+include tests/guests/guests.mk
+
+run: all
+	@tools/demo examples/two-linux.dts
+
+check: all unit-build guests plugins $(FUZZERS)
+	@tools/check-summary --begin
+	@for test in $(UNIT_TESTS); do tools/check-stage $$(basename $$test) $$test; done
+	@for fuzzer in $(FUZZERS); do tools/check-stage $$(basename $$fuzzer) tools/run-fuzzer $(FUZZ_SECONDS) $$fuzzer; done
+	@tools/check-stage lint tools/lint
+	@tests/guests/run_guests.py
+	@tools/check-stage --verbose system python3 -m pytest -q -rpfE -n 2 tests/system
+	@tools/check-summary
+
+check-long: export NEWEL_LONG := 1
+check-long: export FUZZ_SECONDS := 300
+check-long: check
+
+bench: all guests plugins
+	@tools/bench
+
+unit-build: $(UNIT_TESTS)
+
+lint:
+	@tools/lint
+
+# ---- whole machines ----
+.PHONY: system
+# PYTEST_ARGS: e.g. "-k monitor", "-x". Two machines at a time: the longest tests take two CPUs each.
+PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider
+system: $(BUILD)/newel.img
+	@$(PYTEST) -v $(PYTEST_ARGS) tests/system
+
+run: $(BUILD)/newel.img
+	@if [ -t 0 ] && [ -t 1 ]; then tools/run examples/two-linux.dts; else tools/tour; fi
+
+check: $(BUILD)/newel.img $(UNIT_TESTS)
+	@tools/check-summary --begin
+	@tools/run-units --stage $(UNIT_TESTS)
+	@tools/check-stage --verbose system $(PYTEST) -n 2 -q -rpfE tests/system
+	@tools/check-summary
+
+-include $(EL2_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
+
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
 	rm -rf $(BUILD)/el2 $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/newel.* $(BUILD)/*.a

@@ -5,6 +5,7 @@
 #include "arch/timer.h"
 #include "boot/boot.h"
 #include "cpu/features.h"
+#include "cpu/machine.h"
 #include "cpu/switch.h"
 #include "cpu/timer.h"
 #include "dev/rtc_host.h"

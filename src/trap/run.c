@@ -44,6 +44,14 @@ static enum trap_result trap_unknown(struct vcpu *v, uint64_t esr)
     return TRAP_UNHANDLED;
 }
 
+// PSTATE.IT after one more instruction of an IT block: IT[7:2] are bits 15:10, IT[1:0] bits 26:25 (Arm ARM G1.3, ITAdvance).
+static uint64_t aarch32_advance_it(uint64_t pstate)
+{
+    uint64_t it = bits_get(pstate, 15, 10) << 2 | bits_get(pstate, 26, 25);
+    it = (it & 7) == 0 ? 0 : (it & 0xe0) | (it << 1 & 0x1f);
+    return bits_set(bits_set(pstate, 15, 10, it >> 2), 26, 25, it & 3);
+}
+
 // What executing an instruction does to PSTATE besides its effect: BTYPE is 0 afterwards, and a
 // single step is done (Arm ARM D2.12, D8.5). AArch32 at EL0 also moves on in its IT block.
 static void skip_instruction(struct vcpu *v, uint64_t esr)
@@ -109,7 +117,7 @@ static void interrupt(struct vcpu *v, uint32_t intid)
     } else if (intid == HOST_SGI_STOP) {
         cpu_halt();
     } else if (intid >= 32) {
-        uart_host_interrupt();
+        uart_interrupt();
     }
     gic_deactivate(intid);
 }
