@@ -287,8 +287,9 @@ static void mark_shown(struct console_vm *c, uint32_t end, bool line_ended)
     }
 }
 
-// The VM with the focus, no prompt being open: byte for byte, unfinished lines too.
-static void show_live(struct console_vm *c)
+// The VM with the focus, no prompt being open: byte for byte, unfinished lines too, as far as
+// limit.
+static void show_live(struct console_vm *c, uint32_t limit)
 {
     if (screen.last != LAST_VM) {
         free_last_line();
@@ -296,8 +297,8 @@ static void show_live(struct console_vm *c)
             emit_partial(c);
         }
     }
-    while (c->shown != c->head) {
-        uint32_t end = line_end(c, c->shown, c->head);
+    while (c->shown != limit) {
+        uint32_t end = line_end(c, c->shown, limit);
         bool ended = ends_line(c, c->shown, end);
         if (c->shown == c->line) {
             emit_prefix(c);
@@ -347,7 +348,7 @@ static void show(struct console_vm *c, bool all)
 {
     bool taken = lock_screen();
     if (is_live(c)) {
-        show_live(c);
+        show_live(c, c->head);
     } else {
         show_lines(c, all);
     }
@@ -440,13 +441,23 @@ void console_vm_set_present(struct console_vm *c, bool present)
 // Goes back to the start of a line at most TAIL_MAX bytes ago.
 static uint32_t tail_start(const struct console_vm *c)
 {
-    uint32_t written = MIN(c->head, TAIL_MAX);
-    uint32_t from = c->head - written;
+    uint32_t from = c->head - MIN(c->head, TAIL_MAX);
     if (c->head <= TAIL_MAX) {
         return from;
     }
     uint32_t start = line_end(c, from, c->head);
     return ends_line(c, from, start) ? start : from;
+}
+
+// Where the last line starts of those from the line start at from on.
+static uint32_t last_line_start(const struct console_vm *c, uint32_t from)
+{
+    uint32_t end = line_end(c, from, c->head);
+    while (ends_line(c, from, end)) {
+        from = end;
+        end = line_end(c, from, c->head);
+    }
+    return from;
 }
 
 void console_focus(struct console_vm *c)
@@ -457,7 +468,12 @@ void console_focus(struct console_vm *c)
     screen.monitor = false;
     __atomic_store_n(&screen.focus, c, __ATOMIC_RELAXED);
     c->shown = c->line = tail_start(c);
-    show_live(c);
+    show_live(c, last_line_start(c, c->shown));
+    free_last_line();
+    emit_text("newel: what is typed goes to ");
+    emit_text(c->name);
+    uart_write("\r\n", 2);
+    show_live(c, c->head);
     unlock_screen(taken);
     unlock_vm(c, vm_taken);
 }
@@ -494,7 +510,7 @@ void console_close_prompt(void)
     bool taken = lock_screen();
     free_last_line();
     screen.monitor = false;
-    show_live(c);
+    show_live(c, c->head);
     unlock_screen(taken);
     unlock_vm(c, vm_taken);
 }

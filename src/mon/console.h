@@ -58,7 +58,8 @@ uint64_t console_vm_lost(const struct console_vm *c);
 // A VM that is destroyed no longer counts as one of several; one that is started again does.
 void console_vm_set_present(struct console_vm *c, bool present);
 
-// Gives the VM the focus, shows the last of what it wrote, and closes the prompt.
+// Gives the VM the focus and closes the prompt. Shows the last of what it wrote: whole lines, then
+// "newel: what is typed goes to NAME", then the line that is not finished.
 void console_focus(struct console_vm *c);
 struct console_vm *console_focused(void); // NULL if there is no VM
 

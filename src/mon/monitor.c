@@ -4,6 +4,7 @@
 #include "cpu/timer.h"
 #include "dev/pl011.h"
 #include "lib/bits.h"
+#include "lib/log.h"
 #include "lib/print.h"
 #include "mon/console.h"
 #include "vm/vm.h"
@@ -395,4 +396,5 @@ void monitor_init(void)
     static const struct console_operator operator= {vm_input, run_line, complete};
     start_time = timer_now();
     console_set_operator(&operator);
+    log_info("Ctrl-] opens the monitor");
 }

@@ -341,7 +341,8 @@ static void test_focus_shows_the_latest(void **state)
     key("\x1d"
         "f\r");
     assert_non_null(strstr(line, "newel> f\r\nbeta| line number "));
-    assert_non_null(strstr(line, "\r\nbeta| line number 99\r\nbeta| prompt$ "));
+    assert_non_null(strstr(line, "\r\nbeta| line number 99\r\n"
+                                 "newel: what is typed goes to beta\r\nbeta| prompt$ "));
     assert_string_equal(line + sent - strlen("prompt$ "), "prompt$ ");
     assert_true(sent < 2500);
     assert_ptr_equal(console_focused(), vm[1]);
