@@ -114,6 +114,9 @@ fuzz: $(FUZZERS)
 # ---- payloads that run as VMs, whole machines ----
 include tests/guests/guests.mk
 
+# Debian's python3-pytest is for Debian's own python3.
+PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider
+
 run: all
 	@tools/demo examples/two-linux.dts
 
@@ -122,8 +125,8 @@ check: all unit-build guests plugins $(FUZZERS)
 	@for test in $(UNIT_TESTS); do tools/check-stage $$(basename $$test) $$test; done
 	@for fuzzer in $(FUZZERS); do tools/check-stage $$(basename $$fuzzer) tools/run-fuzzer $(FUZZ_SECONDS) $$fuzzer; done
 	@tools/check-stage lint tools/lint
-	@tests/guests/run_guests.py
-	@tools/check-stage --verbose system python3 -m pytest -q -rpfE -n 2 tests/system
+	@tools/check-stage --verbose guests tests/guests/run_guests.py
+	@tools/check-stage --verbose system $(PYTEST) -q -rpfE -n 2 tests/system
 	@tools/check-summary
 
 check-long: export NEWEL_LONG := 1
@@ -138,21 +141,10 @@ unit-build: $(UNIT_TESTS)
 lint:
 	@tools/lint
 
-# ---- whole machines ----
+# The whole-machine tests alone. PYTEST_ARGS: e.g. "-k monitor", "-x".
 .PHONY: system
-# PYTEST_ARGS: e.g. "-k monitor", "-x". Two machines at a time: the longest tests take two CPUs each.
-PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider
 system: $(BUILD)/newel.img
 	@$(PYTEST) -v $(PYTEST_ARGS) tests/system
-
-run: $(BUILD)/newel.img
-	@if [ -t 0 ] && [ -t 1 ]; then tools/run examples/two-linux.dts; else tools/tour; fi
-
-check: $(BUILD)/newel.img $(UNIT_TESTS)
-	@tools/check-summary --begin
-	@tools/run-units --stage $(UNIT_TESTS)
-	@tools/check-stage --verbose system $(PYTEST) -n 2 -q -rpfE tests/system
-	@tools/check-summary
 
 -include $(EL2_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
 
