@@ -235,10 +235,14 @@ class Machine:
         self._expect_prompt(10)
 
     def monitor(self, command, timeout=10):
-        """A command for the monitor, whose prompt is open; what it said. The prompt is there again after this."""
+        """A command for the monitor, whose prompt is open; what it said, with VMs' lines between.
+
+        The prompt is there again after this; a later expect() sees what was said as well."""
         self._type(command)
         start = self.position
-        return self.text[start : self._expect_prompt(timeout).start()]
+        end = self._expect_prompt(timeout).start()
+        self.position = start
+        return self.text[start:end]
 
     def _type(self, command):
         self.send(command + "\r")

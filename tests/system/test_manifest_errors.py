@@ -59,14 +59,14 @@ CASES = {
 def test_manifest_error(boot, case):
     text, line = CASES[case]
     machine = boot(text)
-    machine.expect("^newel: .*" + re.escape(line), 30)
+    machine.expect("^newel: error: manifest: " + re.escape(line), 30)
     assert machine.expect_end(30) == newel.PANICKED
     assert "newel-guest" not in machine.text
 
 
 def test_no_manifest(boot):
     machine = boot(None)
-    machine.expect(r"^newel: .*manifest", 30)
+    machine.expect("^newel: error: .*manifest", 30)
     assert machine.expect_end(30) == newel.PANICKED
 
 
@@ -74,5 +74,5 @@ def test_not_a_device_tree(boot, tmp_path):
     blob = tmp_path / "junk.dtb"
     blob.write_bytes(newel.FDT_MAGIC + b"\xff" * 4096)
     machine = boot(str(blob))
-    machine.expect(r"^newel: .*manifest", 30)
+    machine.expect("^newel: error: .*manifest", 30)
     assert machine.expect_end(30) == newel.PANICKED

@@ -25,7 +25,7 @@ def expect_up(machine, *names):
 
 
 def expect_off(machine, name):
-    machine.expect(rf"^newel: .*\b{name}\b.*\boff\b")
+    machine.expect(rf"^newel: {name}: off$")
 
 
 def test_boot_reboot_and_power_off(boot):
@@ -58,9 +58,11 @@ def test_monitor_lists_stops_and_starts(boot):
     assert int(re.search(r"exit\.hvc\s+(\d+)", statistics)[1]) > 0
     assert "lisst" in machine.monitor("vm lisst")
     machine.monitor("vm stop alpha")
+    expect_off(machine, "alpha")
     machine.monitor("vm start alpha", 30)
     expect_up(machine, "alpha")
     machine.monitor("vm stop alpha")
+    expect_off(machine, "alpha")
     machine.send("vm stop beta\r")
     assert machine.expect_end(30) == newel.POWERED_OFF
 
@@ -74,6 +76,7 @@ def test_reset_destroy_and_stay_in_the_monitor(boot):
     machine.monitor("vm reset one")
     machine.expect("newel-guest: up cpus=2", 60)
     machine.monitor("vm destroy one")
+    machine.expect("^newel: one: destroyed$")
     assert re.search(r"\bone\b.*\bdestroyed\b", machine.monitor("vm list"))
     machine.monitor("vm start one")
     machine.expect("newel-guest: up cpus=2", 60)
