@@ -146,7 +146,8 @@ static void escape_byte(struct lineedit *e, uint8_t byte)
         e->escape = byte == '[' || byte == 'O' ? ESCAPE_CSI : ESCAPE_NONE;
         e->escape_number = '\0';
     } else if (byte >= '0' && byte <= '?') {
-        e->escape_number = e->escape_number == '\0' ? (char)byte : '?';
+        bool first = e->escape_number == '\0';
+        e->escape_number = (char)(first ? byte : '?');
     } else {
         e->escape = ESCAPE_NONE;
         escape_key(e, e->escape_number, byte);

@@ -28,11 +28,20 @@ static const struct command *const groups[] = {
     own_commands, vm_commands, vcpu_commands, machine_commands, memory_commands, log_commands,
 };
 
-#define for_each_command(c)                         \
-    for (size_t g = 0; g < ARRAY_SIZE(groups); g++) \
-        for (const struct command *c = groups[g]; c->name != NULL; c++)
-
 static uint64_t start_time;
+
+// The commands in the order of help; NULL after the last.
+static const struct command *command_at(size_t n)
+{
+    for (size_t g = 0; g < ARRAY_SIZE(groups); g++) {
+        for (const struct command *c = groups[g]; c->name != NULL; c++) {
+            if (n-- == 0) {
+                return c;
+            }
+        }
+    }
+    return NULL;
+}
 
 // ---- Words ----
 
@@ -97,8 +106,8 @@ static unsigned name_matches(const struct command *c, const struct invocation *i
 
 static const struct command *find_command(struct invocation *in)
 {
-    for_each_command(c)
-    {
+    for (size_t i = 0; command_at(i) != NULL; i++) {
+        const struct command *c = command_at(i);
         in->name_words = name_matches(c, in);
         if (in->name_words != 0) {
             return c;
@@ -109,8 +118,8 @@ static const struct command *find_command(struct invocation *in)
 
 static bool is_group(const char *word)
 {
-    for_each_command(c)
-    {
+    for (size_t i = 0; command_at(i) != NULL; i++) {
+        const struct command *c = command_at(i);
         if (first_word_is(c->name, word) && second_word(c->name)[0] != '\0') {
             return true;
         }
@@ -153,8 +162,8 @@ static void unknown_command(const struct invocation *in)
     }
     size_t len = append(message, sizeof(message), 0,
                         in->words > 1 ? "no such command; there is" : "what of it?");
-    for_each_command(c)
-    {
+    for (size_t i = 0; command_at(i) != NULL; i++) {
+        const struct command *c = command_at(i);
         if (first_word_is(c->name, in->word[0])) {
             len = append(message, sizeof(message), len, " ");
             len = append(message, sizeof(message), len, second_word(c->name));
@@ -270,8 +279,8 @@ static bool is_asked_for(const struct command *c, const struct invocation *in)
 static void run_help(const struct invocation *in)
 {
     bool found = false;
-    for_each_command(c)
-    {
+    for (size_t i = 0; command_at(i) != NULL; i++) {
+        const struct command *c = command_at(i);
         if (is_asked_for(c, in)) {
             show_usage(c);
             found = true;
@@ -343,8 +352,8 @@ static void consider_all(struct completion *p, struct invocation *in)
     if (command != NULL && !help) {
         return;
     }
-    for_each_command(c)
-    {
+    for (size_t i = 0; command_at(i) != NULL; i++) {
+        const struct command *c = command_at(i);
         if (in->words == skip) {
             consider(p, c->name, first_word_length(c->name));
         } else if (in->words == skip + 1 && first_word_is(c->name, in->word[skip])) {
