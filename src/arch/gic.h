@@ -8,14 +8,15 @@
 
 #include <stdint.h>
 
-#define ICH_LRS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define ICH_LRS(X) \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
 // List register n, below the number that ICH_VTR_EL2 gives.
 static inline uint64_t ich_read_lr(unsigned n)
 {
     switch (n) {
 #define X(i) \
-    case i: \
+    case i:  \
         return read_sysreg(ich_lr##i##_el2);
         ICH_LRS(X)
 #undef X
@@ -27,8 +28,8 @@ static inline uint64_t ich_read_lr(unsigned n)
 static inline void ich_write_lr(unsigned n, uint64_t value)
 {
     switch (n) {
-#define X(i) \
-    case i: \
+#define X(i)                                  \
+    case i:                                   \
         write_sysreg(ich_lr##i##_el2, value); \
         break;
         ICH_LRS(X)
@@ -45,7 +46,7 @@ static inline uint64_t ich_read_ap0r(unsigned n)
 {
     switch (n) {
 #define X(i) \
-    case i: \
+    case i:  \
         return read_sysreg(ich_ap0r##i##_el2);
         ICH_APRS(X)
 #undef X
@@ -58,7 +59,7 @@ static inline uint64_t ich_read_ap1r(unsigned n)
 {
     switch (n) {
 #define X(i) \
-    case i: \
+    case i:  \
         return read_sysreg(ich_ap1r##i##_el2);
         ICH_APRS(X)
 #undef X
@@ -70,8 +71,8 @@ static inline uint64_t ich_read_ap1r(unsigned n)
 static inline void ich_write_ap0r(unsigned n, uint64_t value)
 {
     switch (n) {
-#define X(i) \
-    case i: \
+#define X(i)                                    \
+    case i:                                     \
         write_sysreg(ich_ap0r##i##_el2, value); \
         break;
         ICH_APRS(X)
@@ -84,8 +85,8 @@ static inline void ich_write_ap0r(unsigned n, uint64_t value)
 static inline void ich_write_ap1r(unsigned n, uint64_t value)
 {
     switch (n) {
-#define X(i) \
-    case i: \
+#define X(i)                                    \
+    case i:                                     \
         write_sysreg(ich_ap1r##i##_el2, value); \
         break;
         ICH_APRS(X)
@@ -123,7 +124,8 @@ static inline void ich_write_vmcr(uint64_t value)
 static inline uint64_t icc_read_iar1(void)
 {
     uint64_t intid = read_sysreg(icc_iar1_el1);
-    __asm__ volatile("dsb sy" ::: "memory"); // what the interrupt tells of is visible (IHI 0069, 12.1.4)
+    __asm__ volatile("dsb sy" ::
+                         : "memory"); // what the interrupt tells of is visible (IHI 0069, 12.1.4)
     return intid;
 }
 
@@ -153,7 +155,8 @@ static inline int icc_present(void)
     return (read_sysreg(id_aa64pfr0_el1) >> 24 & 0xf) != 0;
 }
 
-// ICC_SRE_EL2, PMR, BPR, EOImode 1, group 1. Returns 0 where firmware keeps the registers from EL2 (SRE does not stick).
+// ICC_SRE_EL2, PMR, BPR, EOImode 1, group 1. Returns 0 where firmware keeps the registers from EL2
+// (SRE does not stick).
 static inline int icc_enable_el2(void)
 {
     write_sysreg(icc_sre_el2, read_sysreg(icc_sre_el2) | ICC_SRE_SRE | ICC_SRE_ENABLE);

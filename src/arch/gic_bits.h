@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fields of the GIC's system registers (IHI 0069, 12.2 and 12.4); shared by the hypervisor and the host's stand-in.
+// Fields of the GIC's system registers (IHI 0069, 12.2 and 12.4); shared by the hypervisor and the
+// host's stand-in.
 #pragma once
 
 #include "lib/bits.h"

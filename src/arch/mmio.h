@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers in memory: little-endian, aligned, one access each. Device memory keeps accesses to one device in order;
-// order against Normal memory is the caller's business.
+// Registers in memory: little-endian, aligned, one access each. Device memory keeps accesses to one
+// device in order; order against Normal memory is the caller's business.
 #pragma once
 
 #include <stdint.h>

@@ -32,14 +32,15 @@ struct gic_config {
     struct host_ppis ppi;
 };
 
-// On the boot CPU with the MMU on and the ranges mapped. A negative error and a line in the log if it is no GICv3.
+// On the boot CPU with the MMU on and the ranges mapped. A negative error and a line in the log if
+// it is no GICv3.
 int gic_init(const struct gic_config *config);
 // On each CPU: finds its redistributor, enables the CPU interface at EL2 and Newel's PPIs and SGIs.
 int gic_init_cpu(void);
 
 #define GIC_SPURIOUS 1023u
-uint32_t gic_ack(void);           // ICC_IAR1_EL1
-void gic_eoi(uint32_t intid);     // priority drop (EOImode 1: not deactivated)
+uint32_t gic_ack(void);       // ICC_IAR1_EL1
+void gic_eoi(uint32_t intid); // priority drop (EOImode 1: not deactivated)
 void gic_deactivate(uint32_t intid);
 void gic_send_sgi(unsigned cpu, uint32_t sgi); // to CPU number cpu
 void gic_send_sgi_others(uint32_t sgi);

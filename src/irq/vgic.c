@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// The virtual GIC as a whole: making it, interrupts coming in, SGIs, and who must be told.
+#include "irq/vgic_state.h"
+
+#include "arch/sysreg_bits.h"
+#include "irq/gic.h"
+#include "irq/vtimer.h"
+#include "lib/check.h"
+
+#include <string.h>
+
+_Static_assert(VGIC_SPIS % 32 == 0 && VM_MAX_VCPUS <= 16, "banks of 32, one cluster of 16");
+
+static size_t dist_size(void)
+{
+    return align_up(sizeof(struct vgic), 16);
+}
+
+static size_t cpu_size(void)
+{
+    return align_up(sizeof(struct vgic_cpu), 16);
+}
+
+size_t vgic_size(unsigned vcpus)
+{
+    return dist_size() + vcpus * cpu_size();
+}
+
+static uint32_t pack_affinity(uint64_t mpidr)
+{
+    return (uint32_t)(bits_get(mpidr, 39, 32) << 24 | bits_get(mpidr, 23, 0));
+}
+
+static void read_machine(struct vgic *g)
+{
+    uint64_t vtr = ich_read_vtr();
+    g->lrs = (uint8_t)MIN(ICH_VTR_LISTREGS(vtr), VGIC_LRS);
+    g->aprs = (uint8_t)(1u << (MAX(ICH_VTR_PREBITS(vtr), 5u) - 5));
+    g->dir_trap = (vtr & ICH_VTR_TDS) != 0;
+    g->timer_ppi = gic_config()->ppi.virtual_timer;
+}
+
+struct vgic *vgic_create(void *mem, struct vcpu *const *vcpus, unsigned count)
+{
+    CHECK(count >= 1 && count <= VM_MAX_VCPUS);
+    struct vgic *g = mem;
+    g->count = count;
+    g->linear = true;
+    read_machine(g);
+    for (unsigned i = 0; i < count; i++) {
+        struct vgic_cpu *c = (struct vgic_cpu *)((char *)mem + dist_size() + i * cpu_size());
+        c->vcpu = vcpus[i];
+        c->vgic = g;
+        c->index = i;
+        c->affinity = pack_affinity(vcpus[i]->mpidr);
+        g->linear = g->linear && c->affinity == i;
+        g->cpu[i] = c;
+        vcpus[i]->vgic = c;
+    }
+    vgic_reset(g);
+    return g;
+}
+
+void vgic_destroy(struct vgic *g)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        vtimer_reset(g->cpu[i]->vcpu);
+        g->cpu[i]->vcpu->vgic = NULL;
+    }
+}
+
+// ---- reset ----
+
+static void reset_interface(struct vgic_cpu *c)
+{
+    c->vmcr = 0;
+    memset(c->ap0r, 0, sizeof(c->ap0r));
+    memset(c->ap1r, 0, sizeof(c->ap1r));
+    c->trap_dir = false;
+}
+
+static void reset_cpu(struct vgic_cpu *c)
+{
+    memset(&c->bank, 0, sizeof(c->bank));
+    memset(c->routed, 0, sizeof(c->routed));
+    memset(c->active_spi, 0, sizeof(c->active_spi));
+    c->bank.edge = 0xffff; // SGIs
+    c->ready = 0;
+    c->asleep = true;
+    reset_interface(c);
+}
+
+void vgic_reset(struct vgic *g)
+{
+    spin_lock(&g->lock);
+    g->ctlr = 0;
+    memset(g->spi, 0, sizeof(g->spi));
+    for (unsigned i = 0; i < g->count; i++) {
+        CHECK(!g->cpu[i]->running);
+        reset_cpu(g->cpu[i]);
+    }
+    for (uint32_t n = 0; n < VGIC_SPIS; n++) {
+        vgic_set_route(g, 32 + n, 0);
+    }
+    spin_unlock(&g->lock);
+}
+
+void vgic_reset_interface(struct vgic_cpu *c)
+{
+    spin_lock(&c->vgic->lock);
+    CHECK(!c->running);
+    reset_interface(c);
+    spin_unlock(&c->vgic->lock);
+}
+
+// ---- who must be told ----
+
+static uint32_t changed_for(struct vgic_cpu *c, unsigned bank, uint32_t bits)
+{
+    if ((vgic_to_place(c, vgic_bank(c, bank), bank) & bits) == 0) {
+        return 0;
+    }
+    c->ready |= UINT32_C(1) << bank;
+    return UINT32_C(1) << c->index;
+}
+
+uint32_t vgic_placed_in(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits)
+{
+    if (bank == 0) {
+        return owner->bank.placed & bits ? UINT32_C(1) << owner->index : 0;
+    }
+    uint32_t cpus = 0;
+    for (bits &= g->spi[bank - 1].placed; bits != 0; bits &= bits - 1) {
+        cpus |= UINT32_C(1) << g->placed_in[(bank - 1) * 32 + bit_first(bits)];
+    }
+    return cpus;
+}
+
+uint32_t vgic_changed(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits)
+{
+    uint32_t cpus = vgic_placed_in(g, owner, bank, bits);
+    if (bank == 0) {
+        return cpus | changed_for(owner, 0, bits);
+    }
+    for (unsigned i = 0; i < g->count; i++) {
+        cpus |= changed_for(g->cpu[i], bank, bits);
+    }
+    return cpus;
+}
+
+void vgic_notify(struct vgic *g, uint32_t cpus)
+{
+    for (; cpus != 0; cpus &= cpus - 1) {
+        vcpu_notify(g->cpu[bit_first(cpus)]->vcpu, ATTN_VIRQ);
+    }
+}
+
+// ---- state that is kept in two places ----
+
+void vgic_set_active(struct vgic_cpu *c, unsigned bank, uint32_t bits)
+{
+    vgic_bank(c, bank)->active |= bits;
+    if (bank != 0) {
+        c->active_spi[bank - 1] |= bits;
+    }
+}
+
+void vgic_clear_active(struct vgic_cpu *c, unsigned bank, uint32_t bits)
+{
+    vgic_bank(c, bank)->active &= ~bits;
+    if (bank == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < c->vgic->count; i++) {
+        c->vgic->cpu[i]->active_spi[bank - 1] &= ~bits;
+    }
+}
+
+static uint8_t find_target(const struct vgic *g, uint64_t irouter)
+{
+    if (irouter & IROUTER_IRM) {
+        return 0; // 1 of N: any will do
+    }
+    for (unsigned i = 0; i < g->count; i++) {
+        if (g->cpu[i]->affinity == pack_affinity(irouter)) {
+            return (uint8_t)i;
+        }
+    }
+    return VGIC_NO_TARGET;
+}
+
+void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter)
+{
+    unsigned n = intid - 32;
+    uint32_t bit = UINT32_C(1) << n % 32;
+    g->irouter[n] = irouter & (IROUTER_AFFINITY | IROUTER_IRM);
+    g->target[n] = find_target(g, irouter);
+    for (unsigned i = 0; i < g->count; i++) {
+        uint32_t *routed = &g->cpu[i]->routed[n / 32];
+        *routed = i == g->target[n] ? *routed | bit : *routed & ~bit;
+    }
+}
+
+// ---- interrupts coming in ----
+
+// True if the line's new level may matter to somebody.
+static bool set_line(struct vgic_bank *b, uint32_t bit, bool level)
+{
+    if (((b->line & bit) != 0) == level) {
+        return false;
+    }
+    b->line ^= bit;
+    if (b->edge & bit) {
+        b->latch |= level ? bit : 0;
+        return level;
+    }
+    return true;
+}
+
+void vgic_set_spi(struct vgic *g, uint32_t intid, bool level)
+{
+    CHECK(intid >= 32 && intid < VGIC_MAX_INTID);
+    unsigned n = intid - 32;
+    unsigned bank = 1 + n / 32;
+    uint32_t bit = UINT32_C(1) << n % 32;
+    struct vgic_bank *b = &g->spi[bank - 1];
+    uint32_t cpus = 0;
+    spin_lock(&g->lock);
+    if (set_line(b, bit, level)) {
+        if (b->placed & bit) {
+            cpus = UINT32_C(1) << g->placed_in[n];
+        } else if (g->target[n] != VGIC_NO_TARGET) {
+            cpus = changed_for(g->cpu[g->target[n]], bank, bit);
+        }
+    }
+    spin_unlock(&g->lock);
+    vgic_notify(g, cpus);
+}
+
+void vgic_set_ppi(struct vgic_cpu *c, uint32_t intid, bool level)
+{
+    CHECK(intid >= 16 && intid < 32);
+    struct vgic *g = c->vgic;
+    uint32_t bit = UINT32_C(1) << intid;
+    spin_lock(&g->lock);
+    uint32_t cpus = set_line(&c->bank, bit, level) ? vgic_changed(g, c, 0, bit) : 0;
+    spin_unlock(&g->lock);
+    vgic_notify(g, cpus);
+}
+
+bool vgic_ppi_in_flight(struct vgic_cpu *c, uint32_t intid)
+{
+    uint32_t bit = UINT32_C(1) << intid;
+    const struct vgic_bank *b = &c->bank;
+    return ((vgic_pending(b) | b->active | b->placed) & bit) != 0;
+}
+
+// ---- SGIs (IHI 0069, 12.2.19 ICC_SGI1R_EL1) ----
+
+static uint32_t sgi_targets(const struct vgic_cpu *from, uint64_t sgi1r)
+{
+    const struct vgic *g = from->vgic;
+    uint32_t all = (UINT32_C(1) << g->count) - 1;
+    if (sgi1r & BIT(40)) { // IRM: all but the sender
+        return all & ~(UINT32_C(1) << from->index);
+    }
+    uint32_t list = (uint32_t)bits_get(sgi1r, 15, 0);
+    uint32_t cluster = (uint32_t)(bits_get(sgi1r, 55, 48) << 16 | bits_get(sgi1r, 39, 32) << 8 |
+                                  bits_get(sgi1r, 23, 16));
+    uint32_t range = (uint32_t)bits_get(sgi1r, 47, 44);
+    if (g->linear) {
+        return cluster == 0 && range == 0 ? list & all : 0;
+    }
+    uint32_t cpus = 0;
+    for (unsigned i = 0; i < g->count; i++) {
+        uint32_t a = g->cpu[i]->affinity;
+        bool meant = a >> 8 == cluster && (a & 0xff) >> 4 == range && (list >> (a & 15) & 1);
+        cpus |= meant ? UINT32_C(1) << i : 0;
+    }
+    return cpus;
+}
+
+// True if the target must look. An SGI is taken only in the group that the target has it in.
+static bool send_one(struct vgic_cpu *to, uint32_t bit, bool group1)
+{
+    struct vgic_bank *b = &to->bank;
+    if (((b->group1 & bit) != 0) != group1 || (b->latch & bit)) {
+        return false;
+    }
+    b->latch |= bit;
+    to->ready |= 1;
+    return (b->placed & bit) != 0 || (vgic_to_place(to, b, 0) & bit) != 0;
+}
+
+void vgic_send_sgi(struct vgic_cpu *from, uint64_t sgi1r, bool group1)
+{
+    struct vgic *g = from->vgic;
+    uint32_t bit = UINT32_C(1) << bits_get(sgi1r, 27, 24);
+    uint32_t cpus = 0;
+    spin_lock(&g->lock);
+    for (uint32_t to = sgi_targets(from, sgi1r); to != 0; to &= to - 1) {
+        unsigned i = bit_first(to);
+        cpus |= send_one(g->cpu[i], bit, group1) ? UINT32_C(1) << i : 0;
+    }
+    spin_unlock(&g->lock);
+    vgic_notify(g, cpus);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the virtual GIC's own files share. Everything here is under the VM's vgic lock unless it
+// says otherwise.
+//
+// Where an interrupt's state is: in its bank, except while it is `placed` in a list register of a
+// running vCPU. To fold is to take a vCPU's list registers back into the banks, to fill is to put
+// the most urgent interrupts of the banks into list registers. Only the CPU that runs the vCPU can
+// do either. A vCPU that does not run has nothing placed, so that its banks are exact. A register
+// access that needs the state of a placed interrupt has it folded first, be it by another CPU
+// (vgic_take()).
+#pragma once
+
+#include "arch/gic.h"
+#include "cpu/vcpu.h"
+#include "irq/vgic.h"
+#include "lib/bits.h"
+#include "lib/spinlock.h"
+
+#define VGIC_SPI_BANKS (VGIC_SPIS / 32)
+#define VGIC_BANKS     (1 + VGIC_SPI_BANKS) // bank 0 is a vCPU's own: SGIs and PPIs
+#define VGIC_LRS       16
+#define VGIC_NO_TARGET 0xff
+#define VTIMER_BIT     (UINT32_C(1) << VGIC_PPI_VTIMER)
+
+#define GICD_CTLR_ENABLE0 BIT(0)
+#define GICD_CTLR_ENABLE1 BIT(1)
+#define GICD_CTLR_ARE     BIT(4)
+#define GICD_CTLR_DS      BIT(6)
+
+#define IROUTER_IRM      BIT(31)
+#define IROUTER_AFFINITY (MASK(39, 32) | MASK(23, 0))
+
+// 32 interrupts, one bit each.
+struct vgic_bank {
+    uint32_t enabled;
+    uint32_t group1;
+    uint32_t edge;  // trigger: edge, or else level
+    uint32_t line;  // the device's line
+    uint32_t latch; // pending by an edge, an SGI or a write to ISPENDR
+    uint32_t active;
+    uint32_t placed; // in a list register, where its pending and active state are
+    uint8_t priority[32];
+};
+
+struct vgic_cpu {
+    struct vcpu *vcpu;
+    struct vgic *vgic;
+    unsigned index;
+    uint32_t affinity;                   // Aff3.Aff2.Aff1.Aff0, a byte each
+    struct vgic_bank bank;               // SGIs and PPIs
+    uint32_t routed[VGIC_SPI_BANKS];     // SPIs that go to this vCPU
+    uint32_t active_spi[VGIC_SPI_BANKS]; // SPIs that this vCPU has active
+    uint32_t ready;  // bit n: bank n may have something to put into a list register
+    bool running;    // between vgic_load() and vgic_save()
+    bool asleep;     // GICR_WAKER.ProcessorSleep
+    bool timer_held; // the machine's timer PPI is active here for this vCPU
+    bool trap_dir;   // it has deactivated what it does not hold: trap ICC_DIR_EL1
+    uint32_t wake;   // vCPUs that vgic_give_back() is to tell of
+
+    unsigned lr_count; // list registers 0..lr_count-1 hold placed interrupts
+    unsigned lr_stale; // and those up to lr_stale-1 hold what must be overwritten
+    uint32_t lr_latch; // bit n: the pending state in list register n came from the latch
+    uint16_t lr_intid[VGIC_LRS];
+    uint64_t hcr;                    // what ICH_HCR_EL2 holds, while running
+    uint64_t vmcr, ap0r[4], ap1r[4]; // while not running
+};
+
+struct vgic {
+    struct spinlock lock;
+    uint32_t ctlr; // group enables
+    unsigned count;
+    struct vgic_cpu *cpu[VM_MAX_VCPUS];
+    bool linear;        // vCPU n has affinity n
+    uint8_t lrs, aprs;  // the machine's
+    bool dir_trap;      // the machine has ICH_HCR_EL2.TDIR
+    uint32_t timer_ppi; // the machine's INTID of the virtual timer
+    struct vgic_bank spi[VGIC_SPI_BANKS];
+    uint64_t irouter[VGIC_SPIS];
+    uint8_t target[VGIC_SPIS];    // vCPU, or VGIC_NO_TARGET
+    uint8_t placed_in[VGIC_SPIS]; // vCPU, where placed
+    // Interrupts that must stay out of list registers while a register access is under way. taker,
+    // taken without the lock, is who may change these.
+    struct vgic_cpu *taker;
+    const struct vgic_bank *taken_bank;
+    uint32_t taken;
+};
+
+static inline struct vgic_bank *vgic_bank(struct vgic_cpu *c, unsigned bank)
+{
+    return bank == 0 ? &c->bank : &c->vgic->spi[bank - 1];
+}
+
+static inline uint32_t vgic_pending(const struct vgic_bank *b)
+{
+    return b->latch | (b->line & ~b->edge);
+}
+
+// Interrupts whose group the distributor forwards.
+static inline uint32_t vgic_forwarded(const struct vgic *g, const struct vgic_bank *b)
+{
+    return (g->ctlr & GICD_CTLR_ENABLE1 ? b->group1 : 0) |
+           (g->ctlr & GICD_CTLR_ENABLE0 ? ~b->group1 : 0);
+}
+
+static inline uint32_t vgic_routed(const struct vgic_cpu *c, unsigned bank)
+{
+    return bank == 0 ? ~UINT32_C(0) : c->routed[bank - 1];
+}
+
+// Enabled, forwarded and meant for this vCPU: what may be pending in one of its list registers.
+static inline uint32_t vgic_eligible(const struct vgic_cpu *c, const struct vgic_bank *b,
+                                     unsigned bank)
+{
+    return b->enabled & vgic_forwarded(c->vgic, b) & vgic_routed(c, bank);
+}
+
+static inline uint32_t vgic_active_here(const struct vgic_cpu *c, const struct vgic_bank *b,
+                                        unsigned bank)
+{
+    return bank == 0 ? b->active : c->active_spi[bank - 1];
+}
+
+// Interrupts in the bank that belong in a list register of this vCPU and are in none.
+static inline uint32_t vgic_to_place(const struct vgic_cpu *c, const struct vgic_bank *b,
+                                     unsigned bank)
+{
+    uint32_t pending = vgic_pending(b) & vgic_eligible(c, b, bank) & ~b->active;
+    return (pending | vgic_active_here(c, b, bank)) & ~b->placed;
+}
+
+// vgic.c. Sets of vCPUs are bit masks by index; owner is the vCPU whose bank 0 is meant, and not
+// looked at for an SPI bank. The vCPUs that have some of bits placed.
+uint32_t vgic_placed_in(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits);
+// bits may have changed: the vCPUs that must look.
+uint32_t vgic_changed(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits);
+// Without the lock.
+void vgic_notify(struct vgic *g, uint32_t cpus);
+void vgic_set_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
+void vgic_clear_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
+void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter);
+
+// vgic_cpu.c
+// For a register access by vCPU self, on its CPU: sees to it that none of bits is placed, and stays
+// so until vgic_give_back(). Drops the lock while it waits for another CPU. self's list registers
+// may be empty afterwards, it then has ATTN_VIRQ.
+void vgic_take(struct vgic_cpu *self, struct vgic_cpu *owner, unsigned bank, uint32_t bits);
+// Ends it; bits are those whose state may have changed. The vCPUs that must look.
+uint32_t vgic_give_back(struct vgic_cpu *self, struct vgic_cpu *owner, unsigned bank,
+                        uint32_t bits);
