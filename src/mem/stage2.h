@@ -16,7 +16,18 @@
 #include <stdint.h>
 
 // S2_X is granted together with S2_R only: an instruction fetch needs both (D8.4.2).
-enum s2_rights { S2_NONE = 0, S2_R = 1, S2_W = 2, S2_X = 4, S2_RW = 3, S2_RX = 5, S2_RWX = 7 };
+enum s2_rights {
+    S2_NONE = 0,
+    S2_R = 1,
+    S2_W = 2,
+    S2_X = 4,
+    S2_RW = 3,
+    S2_RX = 5,
+    S2_RWX = 7,
+    // Instead of S2_X: execution is granted, but the first fetch faults, so that the caches can be
+    // maintained then and not before; see mem/space.h.
+    S2_X_LATER = 8,
+};
 
 enum s2_memtype {
     S2_NORMAL, // Normal, inner and outer write-back; with FWB forced, else combined with stage 1's
@@ -39,7 +50,9 @@ struct stage2 {
     unsigned root_pages;  // concatenated: 1..16
     uint16_t vmid;
     size_t table_pages; // below the root
-    uint32_t freed;     // changes before a table page is given back; see stage2_lookup()
+    // Counts changes of what was mapped already; what was read of the tables is still true if it
+    // has not moved since before.
+    uint64_t generation;
 };
 
 struct s2_entry {
@@ -48,6 +61,7 @@ struct s2_entry {
     enum s2_rights rights;
     enum s2_memtype type;
     int level;
+    bool suspended; // see stage2_suspend()
 };
 
 void stage2_setup(const struct s2_features *features);
