@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// The readers of the machine's device tree: whatever it says, what they hand on lies within bounds.
+#include "boot/platform.h"
+#include "lib/bits.h"
+#include "tree.h"
+#include "vm/guest_fdt.h"
+
+#include <stdio.h>
+
+static const char *const paths[] = {
+    "/",
+    "/memory@40000000",
+    "/cpus",
+    "/cpus/cpu@0",
+    "/cpus/cpu@1",
+    "/psci",
+    "/timer",
+    "/chosen",
+    "/intc@8000000",
+    "/aliases",
+    "/pl011@9000000",
+    "/pl031@9010000",
+    "/reserved-memory",
+    "/reserved-memory/fw@1",
+    "/soc",
+    "/soc/uart@0",
+    "/soc/bus",
+    "/soc/bus/uart@0",
+};
+static const char *const names[] = {
+    "reg",
+    "ranges",
+    "compatible",
+    "status",
+    "device_type",
+    "#address-cells",
+    "#size-cells",
+    "#interrupt-cells",
+    "interrupts",
+    "interrupts-extended",
+    "interrupt-names",
+    "interrupt-parent",
+    "phandle",
+    "enable-method",
+    "method",
+    "stdout-path",
+    "linux,stdout-path",
+    "linux,initrd-start",
+    "linux,initrd-end",
+    "#redistributor-regions",
+    "redistributor-stride",
+    "serial0",
+    "reg-shift",
+    "reserved-memory",
+    "fw@1",
+    "soc",
+    "uart@0",
+    "bus",
+    "cpu@5",
+    "interrupt-controller",
+};
+static const char *const strings[] = {
+    "okay",
+    "disabled",
+    "memory",
+    "cpu",
+    "psci",
+    "spin-table",
+    "smc",
+    "hvc",
+    "arm,gic-v3",
+    "arm,pl011",
+    "snps,dw-apb-uart",
+    "arm,armv8-timer",
+    "arm,psci-1.0",
+    "serial0",
+    "serial0:115200",
+    "/soc/uart@0",
+    "/soc/bus/uart",
+    "phys",
+    "virt",
+    "hyp-phys",
+    "arm,pl031",
+};
+static const struct dictionary dictionary = {WORDS(paths), WORDS(names), WORDS(strings)};
+
+// A VM's tree made into a machine's: firmware at EL3, a maintenance interrupt, a reservation.
+static const void *good_platform(void)
+{
+    static uint64_t fdt[0x4000 / 8];
+    static const fdt32_t maintenance[] = {0x01000000, 0x09000000, 0x04000000};
+    struct vm_config config = {.memory = 64 << 20, .cpus = 3, .bootargs = ""};
+    struct guest_fdt_params params = {.config = &config,
+                                      .mpidr = {0, 1, 2},
+                                      .ramdisk_start = 0x41000000,
+                                      .ramdisk_end = 0x41100000};
+    if (fdt[0] == 0) {
+        if (guest_fdt_build(fdt, 0x2000, &params) < 0 ||
+            fdt_open_into(fdt, fdt, sizeof(fdt)) != 0) {
+            abort();
+        }
+        fdt_setprop_string(fdt, fdt_path_offset(fdt, "/psci"), "method", "smc");
+        fdt_setprop(fdt, fdt_path_offset(fdt, "/intc@8000000"), "interrupts", maintenance,
+                    sizeof(maintenance));
+        fdt_add_mem_rsv(fdt, 0x42000000, 0x1000);
+    }
+    return fdt;
+}
+
+static void require(bool condition, const char *what)
+{
+    if (!condition) {
+        fprintf(stderr, "does not hold: %s\n", what);
+        abort();
+    }
+}
+
+static bool is_private(uint32_t intid)
+{
+    return intid >= 16 && intid <= 31;
+}
+
+static void check_memory(const struct platform *p)
+{
+    require(p->ram_count <= FRAMES_MAX_REGIONS, "count of RAM");
+    require(p->reserved_count <= FRAMES_MAX_REGIONS, "count of reservations");
+    for (size_t i = 0; i < p->ram_count; i++) {
+        require(range_fits(p->ram[i].base, p->ram[i].size, BIT(48)), "RAM");
+    }
+    for (size_t i = 0; i < p->reserved_count; i++) {
+        require(range_fits(p->reserved[i].base, p->reserved[i].size, BIT(48)), "reservation");
+    }
+}
+
+static void check_devices(const struct platform *p)
+{
+    require(p->gic.rdist_count >= 1 && p->gic.rdist_count <= GIC_MAX_RDIST, "redistributors");
+    require(range_fits(p->gic.dist.v, p->gic.dist_size, BIT(48)), "distributor");
+    for (size_t i = 0; i < p->gic.rdist_count; i++) {
+        require(range_fits(p->gic.rdist[i].base.v, p->gic.rdist[i].size, BIT(48)), "region");
+    }
+    require(is_private(p->gic.ppi.maintenance) && is_private(p->gic.ppi.virtual_timer) &&
+                is_private(p->gic.ppi.el2_timer) && is_private(p->gic.ppi.physical_timer),
+            "private interrupts");
+    require(p->uart.type == UART_NONE || range_fits(p->uart.base.v, p->uart.size, BIT(48)), "UART");
+    require(p->uart.intid == 0 || (p->uart.intid >= 32 && p->uart.intid < 1020),
+            "UART's interrupt");
+}
+
+static void check_good(const struct platform *p)
+{
+    require(p->ram_count >= 1, "RAM");
+    require(p->cpu_count >= 1 && p->cpu_count <= MAX_CPUS && p->cpu[0].mpidr == 0, "CPUs");
+    require(p->has_psci && !p->psci_hvc, "PSCI");
+    check_devices(p);
+}
+
+static void check_message(const char *message)
+{
+    require(strncmp(message, "device tree: ", 13) == 0, "message");
+    for (const char *c = message; *c != '\0'; c++) {
+        require(*c >= 0x20 && *c <= 0x7e, "printable message");
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct platform p;
+    char message[256] = "";
+    size_t blob_size;
+    void *blob = fuzzed_tree(good_platform(), (struct input){data, size}, &dictionary, &blob_size);
+    if (platform_from_fdt(blob, blob_size, 0, &p, message, sizeof(message)) == 0) {
+        check_good(&p);
+    } else {
+        check_message(message);
+    }
+    check_memory(&p);
+    // The early reader is given unchecked trees; a header that promises more than there is is no
+    // fault of its own.
+    if (blob_size >= sizeof(struct fdt_header) && fdt_totalsize(blob) <= blob_size &&
+        platform_find_console(blob, &p)) {
+        require(range_fits(p.uart.base.v, p.uart.size, BIT(48)), "console");
+    }
+    free(blob);
+    return 0;
+}
