@@ -21,11 +21,14 @@ struct pl011 {
     // Where a byte that the guest sends goes; called without the lock.
     void (*transmit)(void *context, uint8_t byte);
     void *context;
-    uint8_t rx[256];   // deeper than the real 16, so that pasted text survives
+    uint8_t rx[256]; // deeper than the real 16, so that pasted text survives
     unsigned rx_head, rx_count;
     uint32_t ris, imsc, cr, lcr_h, ibrd, fbrd, ifls, dmacr, ilpr;
+    bool line; // what the vGIC was told
 };
 
-void pl011_init(struct pl011 *u, struct vgic *vgic, void (*transmit)(void *, uint8_t), void *context);
+// Before its VM runs, and again at every reset of the VM, after vgic_reset().
+void pl011_init(struct pl011 *u, struct vgic *vgic, void (*transmit)(void *, uint8_t),
+                void *context);
 // Any CPU. Bytes from the outside; returns how many were taken.
 size_t pl011_receive(struct pl011 *u, const uint8_t *bytes, size_t count);

@@ -2,8 +2,8 @@
 // The VM's real-time clock: Arm PrimeCell RTC PL031 (DDI 0224), in seconds.
 #pragma once
 
-#include "dev/device.h"
 #include "cpu/timer.h"
+#include "dev/device.h"
 #include "lib/spinlock.h"
 
 #define PL031_BASE  0x09010000u
@@ -17,9 +17,14 @@ struct pl031 {
     struct spinlock lock;
     struct vgic *vgic;
     struct timer alarm;
-    int64_t offset;    // RTC seconds minus host counter seconds
+    int64_t offset; // RTC seconds minus host counter seconds
     uint32_t match, load, imsc, ris;
+    bool armed; // the match lies ahead
+    bool line;  // what the vGIC was told
 };
 
-// epoch: seconds since 1970 at this moment (0 where the host has no clock).
+// Before its VM runs, and again at every reset of the VM, after vgic_reset(). r was zeroed before
+// the first time. epoch: seconds since 1970 at this moment (0 where the host has no clock).
 void pl031_init(struct pl031 *r, struct vgic *vgic, uint64_t epoch);
+// No alarm is armed afterwards.
+void pl031_destroy(struct pl031 *r);

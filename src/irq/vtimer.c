@@ -46,19 +46,12 @@ static void physical_expired(struct timer *t)
     vgic_set_ppi(vt->vcpu->vgic, VGIC_PPI_PTIMER, true);
 }
 
-static void timer_make(struct timer *t, void (*expired)(struct timer *))
-{
-    list_init(&t->link);
-    t->expired = expired;
-    t->cpu = -1;
-}
-
 void vtimer_init(struct vcpu *v)
 {
     struct vtimer *vt = v->vtimer;
     vt->vcpu = v;
-    timer_make(&vt->watch, watch_expired);
-    timer_make(&vt->physical, physical_expired);
+    timer_init(&vt->watch, watch_expired);
+    timer_init(&vt->physical, physical_expired);
     vtimer_reset(v);
 }
 
