@@ -20,6 +20,12 @@ struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t
     return (struct smc_result){{x0, x1, x2, x3}};
 }
 
+void hvc_call(uint64_t function)
+{
+    register uint64_t x0 __asm__("x0") = function;
+    __asm__ volatile("hvc #0" : "+r"(x0) : : "x1", "x2", "x3", "memory");
+}
+
 noreturn void cpu_halt(void)
 {
     for (;;) {

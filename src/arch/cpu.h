@@ -40,5 +40,8 @@ struct smc_result {
 // SMC to the firmware with the SMCCC convention (DEN0028), x4..x7 being 0.
 struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
 
+// HVC to a hypervisor beneath, for a start at EL1 that cannot go on.
+void hvc_call(uint64_t function);
+
 // Waits for interrupts for ever; for a CPU that is not to be used any more.
 noreturn void cpu_halt(void);

@@ -78,6 +78,8 @@
 #define EC_SMC64         0x17u
 #define EC_SYSREG        0x18u
 #define EC_SVE           0x19u
+#define EC_SME           0x1du
+#define EC_LS64          0x0au
 #define EC_IABT_LOWER    0x20u
 #define EC_IABT          0x21u
 #define EC_PC_ALIGN      0x22u

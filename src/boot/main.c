@@ -15,7 +15,7 @@
 #include "lib/print.h"
 #include "mem/el2map.h"
 #include "mem/stage2.h"
-#include "mon/console.h"
+#include "con/console.h"
 #include "mon/monitor.h"
 #include "trap/run.h"
 #include "vm/vm.h"
@@ -60,6 +60,7 @@ static noreturn void fail_before_mmu(uint64_t fdt_address, const char *why, unsi
     if (fdt_address != 0 && fdt_check_header(fdt) == 0) {
         platform_find_console(fdt, &platform);
         uart_up();
+        power_init_early(fdt, el);
     }
     console_early_init();
     boot_fail(why, el);
@@ -213,6 +214,7 @@ static void read_manifest(void)
 
 static void init_guests(void)
 {
+    char message[256];
     const struct s2_features s2 = {
         .pa_bits = features.pa_bits,
         .vmid_bits = features.vmid_bits,
@@ -224,7 +226,9 @@ static void init_guests(void)
         .hafdbs = features.hafdbs,
     };
     stage2_setup(&s2);
-    vms_init(&manifest);
+    if (vms_init(&manifest, message, sizeof(message))) {
+        boot_fail("%s", message);
+    }
     monitor_init();
     uart_start_irq(console_input);
     if (platform.uart.intid != 0) {
@@ -256,8 +260,6 @@ noreturn void boot_primary(uint64_t fdt_address)
     switch_init_cpu();
     init_memory();
     init_interrupts();
-    log_set_clock(timer_now, timer_frequency());
-    log_start_locking();
     console_start_locking();
     percpus[0].online = true;
     cpu_count = 1;

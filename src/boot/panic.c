@@ -11,7 +11,7 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/symbols.h"
-#include "mon/console.h"
+#include "con/console.h"
 
 #include <stddef.h>
 
@@ -57,7 +57,7 @@ static void backtrace(uint64_t fp)
 {
     for (unsigned depth = 0; depth < 32 && on_a_stack(fp); depth++) {
         const uint64_t *record = (const uint64_t *)(uintptr_t)fp;
-        print_address("from", record[1]);
+        print_address("from", record[1] - 4); // the call, not where it returns to
         if (record[0] <= fp) {
             return;
         }
@@ -95,7 +95,7 @@ noreturn void el2_fault(const struct el2_frame *f, unsigned vector)
                        f->x[i + 1], i + 2, f->x[i + 2]);
     }
     print_address("at  ", f->elr);
-    print_address("from", f->x[30]);
+    print_address("from", f->x[30] - 4);
     backtrace(f->x[29]);
     machine_reset();
 }

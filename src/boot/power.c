@@ -4,20 +4,36 @@
 #include "call/psci_abi.h"
 #include "cpu/machine.h"
 #include "lib/log.h"
-#include "mon/console.h"
+#include "con/console.h"
 
-static bool firmware_psci;
+#include <libfdt.h>
+#include <string.h>
+
+static enum { NOBODY, FIRMWARE, HYPERVISOR } psci_by; // who answers PSCI calls
 
 void power_init(const struct platform *p)
 {
-    firmware_psci = p->has_psci && !p->psci_hvc;
+    psci_by = p->has_psci && !p->psci_hvc ? FIRMWARE : NOBODY;
+}
+
+void power_init_early(const void *fdt, unsigned el)
+{
+    int node = fdt_path_offset(fdt, "/psci");
+    const char *method = node < 0 ? NULL : fdt_getprop(fdt, node, "method", NULL);
+    if (method != NULL && strcmp(method, "smc") == 0 && el < 3) {
+        psci_by = FIRMWARE;
+    } else if (method != NULL && strcmp(method, "hvc") == 0 && el == 1) {
+        psci_by = HYPERVISOR;
+    }
 }
 
 static noreturn void leave_machine(uint32_t function)
 {
     console_flush();
-    if (firmware_psci) {
+    if (psci_by == FIRMWARE) {
         smc_call(function, 0, 0, 0);
+    } else if (psci_by == HYPERVISOR) {
+        hvc_call(function);
     }
     cpu_halt(); // nobody to ask: this CPU stays in WFI, and says no more
 }

@@ -21,7 +21,8 @@ struct features {
     bool granule_4k, granule_16k, granule_64k; // at stage 1
     bool aarch32_el0;
     bool vhe, pan, hafdbs, xnx, fwb, ttl, range_tlbi, evt, fgt, ecv, bbm2, hcx;
-    bool pauth, sve, sme, mte, ras, amu, pmu, spe, trbe, csv2, csv3, rndr, lse;
+    bool pauth, sve, sme, mte, ras, amu, pmu, spe, trbe, csv2, csv3, rndr, lse, ssbs;
+    unsigned breakpoints, watchpoints; // hardware's: 2..16
     bool e2h_res1; // HCR_EL2.E2H cannot be cleared: Newel does not run there
 };
 
@@ -34,6 +35,9 @@ void features_read(struct id_regs *ids);
 void features_from(struct features *f, const struct id_regs *raw);
 // Keeps the minimum of both, for machines whose CPUs differ.
 void features_merge(struct features *f, const struct id_regs *other);
+
+// One raw field of 4 bits, unsigned, of the register at CRm and op2.
+int features_field(const struct features *f, unsigned crm, unsigned op2, unsigned shift);
 
 // Per-VM choices that change what a guest is shown.
 struct id_policy {

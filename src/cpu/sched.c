@@ -295,6 +295,9 @@ struct vcpu *sched_next(struct vcpu *prev)
         }
         struct vcpu *v = pick(cpu->id);
         if (v != NULL) {
+            if (prev != NULL && prev != v && prev->state == VCPU_READY) {
+                count(&prev->count, CNT_SCHED_PREEMPT);
+            }
             take(cpu, v);
             spin_unlock(&sched.lock);
             return v;

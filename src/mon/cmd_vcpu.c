@@ -3,7 +3,7 @@
 #include "cpu/percpu.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
-#include "mon/console.h"
+#include "con/console.h"
 #include "mon/monitor.h"
 #include "mon/vcpu_figures.h"
 #include "vm/vm.h"

@@ -2,7 +2,7 @@
 // The monitor's commands on VMs.
 #include "lib/error.h"
 #include "lib/print.h"
-#include "mon/console.h"
+#include "con/console.h"
 #include "mon/monitor.h"
 #include "mon/vcpu_figures.h"
 #include "vm/guest_fdt.h"

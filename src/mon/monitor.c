@@ -6,7 +6,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/print.h"
-#include "mon/console.h"
+#include "con/console.h"
 #include "vm/vm.h"
 
 #include <string.h>

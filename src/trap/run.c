@@ -31,6 +31,9 @@ static const struct trap_class trap_classes[64] = {
     [EC_SYSREG] = {trap_sysreg, CNT_EXIT_SYSREG},
     [EC_IABT_LOWER] = {trap_instruction_abort, CNT_EXIT_IABT},
     [EC_DABT_LOWER] = {trap_data_abort, CNT_EXIT_DABT},
+    [EC_SVE] = {trap_absent, CNT_EXIT_OTHER},
+    [EC_SME] = {trap_absent, CNT_EXIT_OTHER},
+    [EC_LS64] = {trap_absent, CNT_EXIT_OTHER},
     [EC_BREAKPT_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
     [EC_SSTEP_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
     [EC_WATCHPT_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
@@ -42,14 +45,6 @@ static enum trap_result trap_unknown(struct vcpu *v, uint64_t esr)
     (void)v;
     (void)esr;
     return TRAP_UNHANDLED;
-}
-
-// PSTATE.IT after one more instruction of an IT block: IT[7:2] are bits 15:10, IT[1:0] bits 26:25 (Arm ARM G1.3, ITAdvance).
-static uint64_t aarch32_advance_it(uint64_t pstate)
-{
-    uint64_t it = bits_get(pstate, 15, 10) << 2 | bits_get(pstate, 26, 25);
-    it = (it & 7) == 0 ? 0 : (it & 0xe0) | (it << 1 & 0x1f);
-    return bits_set(bits_set(pstate, 15, 10, it >> 2), 26, 25, it & 3);
 }
 
 // What executing an instruction does to PSTATE besides its effect: BTYPE is 0 afterwards, and a
@@ -169,7 +164,7 @@ static struct vcpu *leave(struct vcpu *v, uint32_t attention)
         return sched_next(NULL);
     }
     vtimer_block(v);
-    if (attention & ATTN_BLOCK) {
+    if (attention & ATTN_BLOCK && !vgic_signals(v->vgic)) {
         sched_block(v);
     }
     return sched_next(v);
@@ -178,20 +173,17 @@ static struct vcpu *leave(struct vcpu *v, uint32_t attention)
 struct vcpu *trap_leave(struct vcpu *v)
 {
     for (;;) {
-        uint32_t attention = __atomic_exchange_n(&v->attention, 0, __ATOMIC_ACQUIRE);
+        uint32_t attention = vcpu_attention(v);
         if (attention & ~(uint32_t)ATTN_VIRQ) {
-            // A bit that is no request to leave must be seen by sched_block().
-            __atomic_or_fetch(&v->attention, attention & ATTN_VIRQ, __ATOMIC_RELAXED);
+            __atomic_and_fetch(&v->attention, ATTN_VIRQ, __ATOMIC_ACQUIRE);
             save(v);
             v = leave(v, attention);
             load(v);
-            vtimer_unblock(v);
-        } else if (attention == 0) {
-            return v;
-        }
-        if (vcpu_attention(v) & ATTN_VIRQ || attention & ATTN_VIRQ) {
+        } else if (attention & ATTN_VIRQ) {
             __atomic_and_fetch(&v->attention, ~(uint32_t)ATTN_VIRQ, __ATOMIC_ACQUIRE);
             vgic_flush(v->vgic);
+        } else {
+            return v;
         }
     }
 }

@@ -2,6 +2,7 @@
 #include "vm/vm.h"
 
 #include "arch/cache.h"
+#include "arch/sysreg_bits.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
 #include "cpu/switch.h"
@@ -11,8 +12,9 @@
 #include "lib/check.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/print.h"
 #include "mem/guest.h"
-#include "mon/console.h"
+#include "con/console.h"
 #include "trap/sysreg.h"
 #include "vm/guest_fdt.h"
 
@@ -159,6 +161,7 @@ static void announce_off(struct vm *vm)
         machine_power_off();
     }
     log_info("the last VM is off; the monitor stays");
+    console_open_prompt();
 }
 
 // ---- building: in steps, by Newel's own work ----
@@ -214,18 +217,15 @@ static int build_device_tree(struct vm *vm)
     return size < 0 ? size : 0;
 }
 
-static void transmit(void *context, uint8_t byte)
-{
-    console_vm_write(context, byte);
-}
-
 static void reset_machine(struct vm *vm)
 {
     vgic_reset(vm->vgic);
-    pl011_init(&vm->uart, vm->vgic, transmit, vm->console);
+    pl011_init(&vm->uart, vm->vgic, console_vm_write, vm->console);
     pl031_init(&vm->rtc, vm->vgic, rtc_host_now());
+    uint64_t now = timer_now();
     for (unsigned i = 0; i < vm->config->cpus; i++) {
         vtimer_reset(vm->vcpu[i]);
+        vtimer_set_offset(vm->vcpu[i], now);
         vm->vcpu[i]->attention = 0;
     }
     // The guest before this one left its own translations and, by the fill, its code.
@@ -287,14 +287,13 @@ static bool destroy_step(struct work *work)
         return true;
     }
     tlbi_vmid(stage2_vttbr(&vm->stage2));
-    vgic_destroy(vm->vgic);
-    pl031_destroy(&vm->rtc);
     pool_destroy(&vm->pool);
     memset(vm->vcpu, 0, sizeof(vm->vcpu));
     vm->vgic = NULL;
     frames_free(vm->owner, vm->control, vm->control_pages);
     CHECK(frames_owned_by(vm->owner) == 0);
     vm->state = VM_DESTROYED;
+    console_vm_set_present(vm->console, false);
     log_info("%s: destroyed", vm->config->name);
     announce_off(vm);
     return false;
@@ -322,6 +321,7 @@ int vm_start(struct vm *vm)
     }
     spin_unlock(&vm->lock);
     if (!err) {
+        console_vm_set_present(vm->console, true);
         build(vm);
     }
     return err;
@@ -358,8 +358,18 @@ void vm_reset(struct vm *vm)
     (void)vm_stop(vm, VM_REBUILD);
 }
 
+// Nothing of the VM is left that could come back by itself.
+static void disarm(struct vm *vm)
+{
+    timer_cancel(&vm->rtc.alarm);
+    for (unsigned i = 0; i < vm->config->cpus; i++) {
+        vtimer_reset(vm->vcpu[i]);
+    }
+}
+
 void vm_all_off(struct vm *vm)
 {
+    disarm(vm);
     spin_lock(&vm->lock);
     if (vm->state == VM_RUNNING) { // every vCPU turned itself off by PSCI: nothing can wake them
         vm->state = VM_STOPPING;
@@ -389,7 +399,12 @@ void vm_all_off(struct vm *vm)
     }
 }
 
-void vms_init(const struct manifest *manifest)
+void vms_keep_machine(void)
+{
+    stay_in_monitor = true;
+}
+
+int vms_init(const struct manifest *manifest, char *message, size_t message_size)
 {
     stay_in_monitor = manifest->stay_in_monitor;
     vm_count = manifest->vm_count;
@@ -401,12 +416,33 @@ void vms_init(const struct manifest *manifest)
         vm->state = VM_DESTROYED;
         vm->console = console_vm_add(vm->config->name, vm);
         CHECK(load_plan(vm->config, &vm->plan) == 0); // the manifest's reader made sure
+        vm->devices[0] = &vm->uart.dev;
+        vm->devices[1] = &vm->rtc.dev;
+        vm->device_count = 2;
         sysreg_init_vm(vm);
     }
+    bool any = false;
+    // All of them have their memory before the first one starts: a manifest that asks for too much is refused whole.
     for (unsigned i = 0; i < vm_count; i++) {
-        int err = vms[i].config->autostart ? vm_start(&vms[i]) : 0;
+        struct vm *vm = &vms[i];
+        int err = vm->config->autostart ? reserve(vm) : 0;
         if (err) {
-            log_warn("%s: not started: %s", vms[i].config->name, error_text(err));
+            format(message, message_size, "manifest: /vms/%s: no room for %lu MiB: %s", vm->config->name,
+                   vm->config->memory >> 20, error_text(err));
+            return err;
+        }
+        vm->state = vm->config->autostart ? VM_OFF : VM_DESTROYED;
+    }
+    for (unsigned i = 0; i < vm_count; i++) {
+        if (vms[i].config->autostart) {
+            CHECK(vm_start(&vms[i]) == 0);
+            any = true;
+        } else {
+            console_vm_set_present(vms[i].console, false);
         }
     }
+    if (!any) {
+        console_open_prompt();
+    }
+    return 0;
 }

@@ -2,6 +2,7 @@
 // A virtual machine: what it is made of, and its life.
 #pragma once
 
+#include "cpu/features.h"
 #include "cpu/percpu.h"
 #include "cpu/sched.h"
 #include "dev/pl011.h"
@@ -23,6 +24,8 @@ enum vm_state {
 // What happens when the last vCPU has left.
 enum vm_after_stop { VM_STAY_OFF, VM_REBUILD, VM_DESTROY };
 
+#define VM_MAX_DEVICES 8
+
 struct vm {
     const struct vm_config *config;
     unsigned number; // 0..MANIFEST_MAX_VMS-1
@@ -41,6 +44,10 @@ struct vm {
     struct vgic *vgic;
     struct pl011 uart;
     struct pl031 rtc;
+    struct device *devices[VM_MAX_DEVICES]; // all but the interrupt controller; the busiest first
+    unsigned device_count;
+    struct id_policy id_policy;
+    uint64_t id[ID_REG_COUNT]; // what the guest reads (trap/sysreg.c)
     struct console_vm *console;
     struct work work;  // building, zeroing, destroying: one at a time
     uint64_t progress; // of work
@@ -51,9 +58,13 @@ struct vm {
 extern struct vm vms[MANIFEST_MAX_VMS];
 extern size_t vm_count;
 
-// Makes every VM of the manifest known and starts those that start by themselves. Once, on the boot
-// CPU, before any vCPU runs. The manifest and what it points to stay where they are for good.
-void vms_init(const struct manifest *manifest);
+// Makes every VM of the manifest known and starts those that start by themselves. Once, on the boot CPU, before any vCPU
+// runs. The manifest and what it points to stay where they are for good. A negative error, with a line in message, if
+// they do not fit into the machine.
+int vms_init(const struct manifest *manifest, char *message, size_t message_size);
+
+// The machine is not to go off with the last VM: the operator ends it otherwise.
+void vms_keep_machine(void);
 
 struct vm *vm_find(const char *name); // NULL if there is none
 

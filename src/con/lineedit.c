@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mon/lineedit.h"
+#include "con/lineedit.h"
 
 #include "lib/bits.h"
 

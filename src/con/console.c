@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mon/console.h"
+#include "con/console.h"
 
 #include "cpu/timer.h"
 #include "dev/uart_host.h"
@@ -7,7 +7,7 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/spinlock.h"
-#include "mon/lineedit.h"
+#include "con/lineedit.h"
 
 #include <string.h>
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "call/smccc.h"
+
+#include "call/psci.h"
+#include "cpu/features.h"
+
+#include <stddef.h>
+
+#define SMCCC_1_2    0x00010002u
+#define FUNCTION_64  0x40000000u
+#define NOT_REQUIRED 1
+
+// Newel's name as a hypervisor: 8c1f4e6a-52d3-4b0e-9d7a-6e6577656c31, as four words in memory order.
+static const uint32_t newel_uid[4] = {0x6a4e1f8cu, 0x0e4bd352u, 0x656e7a9du, 0x316c6577u};
+#define NEWEL_REVISION_MAJOR 0
+#define NEWEL_REVISION_MINOR 1
+
+// Mitigations of branch target injection: needed nowhere where CSV2 says that other contexts
+// cannot steer prediction. Where it does not, Newel has no call to offer: a guest uses what it has itself.
+static int64_t architecture_feature(uint32_t function)
+{
+    switch (function) {
+    case SMCCC_VERSION:
+    case SMCCC_ARCH_FEATURES:
+        return 0;
+    case SMCCC_ARCH_WORKAROUND_1:
+        return features.csv2 ? NOT_REQUIRED : SMCCC_NOT_SUPPORTED;
+    case SMCCC_ARCH_WORKAROUND_3: // CSV2_3 or ECBHB
+        return features_field(&features, 4, 0, 56) >= 3 || features_field(&features, 7, 1, 60) >= 1
+                   ? NOT_REQUIRED
+                   : SMCCC_NOT_SUPPORTED;
+    default: // WORKAROUND_2: where SSBS exists it is the guest's to set, elsewhere nothing is known
+        return SMCCC_NOT_SUPPORTED;
+    }
+}
+
+static int64_t call(struct vcpu *v, uint32_t function)
+{
+    switch (function) {
+    case SMCCC_VERSION:
+        return SMCCC_1_2;
+    case SMCCC_ARCH_FEATURES:
+        return architecture_feature((uint32_t)v->regs.x[1]);
+    case SMCCC_ARCH_WORKAROUND_1:
+    case SMCCC_ARCH_WORKAROUND_3: // "not required" is true of calling them, too
+        return architecture_feature(function) >= 0 ? 0 : SMCCC_NOT_SUPPORTED;
+    case SMCCC_VENDOR_REVISION:
+        v->regs.x[1] = NEWEL_REVISION_MINOR;
+        return NEWEL_REVISION_MAJOR;
+    case SMCCC_VENDOR_UID:
+        v->regs.x[1] = newel_uid[1];
+        v->regs.x[2] = newel_uid[2];
+        v->regs.x[3] = newel_uid[3];
+        return newel_uid[0];
+    default:
+        return SMCCC_NOT_SUPPORTED;
+    }
+}
+
+bool smccc_call(struct vcpu *v)
+{
+    uint32_t function = (uint32_t)v->regs.x[0];
+    if ((function & ~FUNCTION_64) - PSCI_FIRST <= PSCI_LAST - PSCI_FIRST) {
+        return psci_call(v, function);
+    }
+    v->regs.x[0] = (uint64_t)call(v, function);
+    return true;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "call/smccc.h"
+#include "trap/trap.h"
+
+// DEN0028 2.9: only an immediate of zero is the calling convention's.
+#define CALL_IMMEDIATE(esr) ((esr)&0xffff)
+
+enum trap_result trap_hvc(struct vcpu *v, uint64_t esr)
+{
+    if (CALL_IMMEDIATE(esr) != 0) {
+        v->regs.x[0] = (uint64_t)SMCCC_NOT_SUPPORTED;
+        return TRAP_RETRY;
+    }
+    (void)smccc_call(v);
+    return TRAP_RETRY; // ELR_EL2 is past an HVC already
+}
+
+enum trap_result trap_smc(struct vcpu *v, uint64_t esr)
+{
+    if (CALL_IMMEDIATE(esr) != 0) {
+        v->regs.x[0] = (uint64_t)SMCCC_NOT_SUPPORTED;
+        return TRAP_EMULATED;
+    }
+    return smccc_call(v) ? TRAP_EMULATED : TRAP_RETRY;
+}

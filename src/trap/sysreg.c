@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trapped MRS, MSR and system instructions (EC 0x18).
+#include "trap/sysreg.h"
+
+#include "arch/sysreg.h"
+#include "cpu/features.h"
+#include "irq/vgic.h"
+#include "irq/vtimer.h"
+#include "trap/gpr.h"
+#include "trap/inject.h"
+#include "trap/pauth.h"
+#include "trap/trap.h"
+#include "vm/vm.h"
+
+#include <stddef.h>
+
+// The encoding as the ISS has it (Arm ARM D19.2.37, ISS for EC 0x18).
+#define KEY(op0, op1, crn, crm, op2)                                         \
+    (((uint32_t)(op0) << 20) | ((uint32_t)(op2) << 17) | ((uint32_t)(op1) << 14) | \
+     ((uint32_t)(crn) << 10) | ((uint32_t)(crm) << 1))
+#define ANY_OP2 KEY(0, 0, 0, 0, 7)
+#define ANY_CRM KEY(0, 0, 0, 15, 0)
+#define ANY_OP1 KEY(0, 7, 0, 0, 0)
+#define ALL     KEY(3, 7, 15, 15, 7)
+
+#define ISS_IS_READ(iss) (((iss)&1) != 0)
+#define ISS_RT(iss)      ((unsigned)bits_get(iss, 9, 5))
+#define ISS_CRM(iss)     ((unsigned)bits_get(iss, 4, 1))
+#define ISS_OP2(iss)     ((unsigned)bits_get(iss, 19, 17))
+
+#define ID_SPACE      KEY(3, 0, 0, 0, 0) // op2 and CRm tell which
+#define ICC_SGI1R_EL1 KEY(3, 0, 12, 11, 5)
+
+#define OSLSR_OSLM BIT(3) // the OS lock exists
+
+typedef enum trap_result access_fn(struct vcpu *v, uint32_t iss);
+
+void sysreg_init_vm(struct vm *vm)
+{
+    vm->id_policy.hide_sve = true; // its registers are not switched
+    vm->id_policy.hide_pmu = true;
+    for (unsigned i = 0; i < ID_REG_COUNT; i++) {
+        vm->id[i] = features_guest_id(&features, &vm->id_policy, i);
+    }
+}
+
+// What the architecture calls UNDEFINED where the feature is absent, as the ID registers say it is.
+static enum trap_result undefined(struct vcpu *v, uint32_t iss)
+{
+    (void)iss;
+    inject_undef(v);
+    return TRAP_FAULT;
+}
+
+static enum trap_result raz_wi(struct vcpu *v, uint32_t iss)
+{
+    if (ISS_IS_READ(iss)) {
+        gpr_write(v, ISS_RT(iss), 0);
+    }
+    return TRAP_EMULATED;
+}
+
+static enum trap_result ignored(struct vcpu *v, uint32_t iss)
+{
+    (void)v;
+    (void)iss;
+    return TRAP_EMULATED;
+}
+
+static enum trap_result debug_raz_wi(struct vcpu *v, uint32_t iss)
+{
+    count(&v->count, CNT_SYSREG_DEBUG);
+    return raz_wi(v, iss);
+}
+
+static enum trap_result mdscr(struct vcpu *v, uint32_t iss)
+{
+    count(&v->count, CNT_SYSREG_DEBUG);
+    if (ISS_IS_READ(iss)) {
+        gpr_write(v, ISS_RT(iss), read_sysreg(mdscr_el1));
+    } else {
+        write_sysreg(mdscr_el1, gpr_read(v, ISS_RT(iss)));
+    }
+    return TRAP_EMULATED;
+}
+
+static enum trap_result oslsr(struct vcpu *v, uint32_t iss)
+{
+    count(&v->count, CNT_SYSREG_DEBUG);
+    if (!ISS_IS_READ(iss)) {
+        return undefined(v, iss);
+    }
+    gpr_write(v, ISS_RT(iss), OSLSR_OSLM);
+    return TRAP_EMULATED;
+}
+
+static enum trap_result physical_timer(struct vcpu *v, uint32_t iss)
+{
+    uint64_t value = gpr_read(v, ISS_RT(iss));
+    count(&v->count, CNT_SYSREG_TIMER);
+    bool known = ISS_IS_READ(iss) ? vtimer_sysreg_read(v, ISS_OP2(iss), &value)
+                                  : vtimer_sysreg_write(v, ISS_OP2(iss), value);
+    if (!known) {
+        return undefined(v, iss);
+    }
+    if (ISS_IS_READ(iss)) {
+        gpr_write(v, ISS_RT(iss), value);
+    }
+    return TRAP_EMULATED;
+}
+
+static enum trap_result send_sgi(struct vcpu *v, uint32_t iss, bool group1)
+{
+    if (ISS_IS_READ(iss)) {
+        return undefined(v, iss);
+    }
+    count(&v->count, CNT_SYSREG_SGI);
+    vgic_send_sgi(v->vgic, gpr_read(v, ISS_RT(iss)), group1);
+    return TRAP_EMULATED;
+}
+
+// With one security state (GICD_CTLR.DS) both registers make group 0 SGIs.
+static enum trap_result send_sgi_group0(struct vcpu *v, uint32_t iss)
+{
+    return send_sgi(v, iss, false);
+}
+
+static enum trap_result pauth_key(struct vcpu *v, uint32_t iss)
+{
+    count(&v->count, CNT_EXIT_PAUTH);
+    return pauth_enable(v) ? TRAP_RETRY : undefined(v, iss);
+}
+
+// CRm 0 of the ID space holds MIDR, MPIDR and REVIDR, which do not trap; CRm 8 and up hold nothing.
+static enum trap_result id_register(struct vcpu *v, uint32_t iss)
+{
+    unsigned index = ID_INDEX(ISS_CRM(iss), ISS_OP2(iss));
+    if (!ISS_IS_READ(iss) || index >= ID_REG_COUNT) {
+        return undefined(v, iss);
+    }
+    count(&v->count, CNT_SYSREG_ID);
+    gpr_write(v, ISS_RT(iss), v->vm->id[index]);
+    return TRAP_EMULATED;
+}
+
+// The first rule that matches holds.
+static const struct sysreg_rule {
+    uint32_t ignore; // bits of the key that do not matter
+    uint32_t key;
+    access_fn *access;
+} rules[] = {
+    {ANY_OP2, KEY(3, 3, 14, 2, 0), physical_timer},       // CNTP_*_EL0
+    {0, KEY(3, 0, 12, 11, 6), send_sgi_group0},           // ICC_ASGI1R_EL1
+    {0, KEY(3, 0, 12, 11, 7), send_sgi_group0},           // ICC_SGI0R_EL1
+    {0, KEY(3, 0, 1, 0, 1), raz_wi},                      // ACTLR_EL1
+    {ANY_OP2, KEY(3, 0, 2, 1, 0), pauth_key},             // APIA, APIB keys
+    {ANY_OP2, KEY(3, 0, 2, 2, 0), pauth_key},             // APDA, APDB
+    {ANY_OP2, KEY(3, 0, 2, 3, 0), pauth_key},             // APGA
+    // Debug (MDCR_EL2.TDA, TDOSA, TDRA)
+    {0, KEY(2, 0, 0, 2, 2), mdscr},                       // MDSCR_EL1
+    {0, KEY(2, 0, 1, 1, 4), oslsr},                       // OSLSR_EL1
+    {ANY_CRM | ANY_OP2, KEY(2, 0, 0, 0, 0), debug_raz_wi}, // DBGBVR, DBGBCR, DBGWVR, DBGWCR, DCC
+    {ANY_CRM | ANY_OP2, KEY(2, 0, 1, 0, 0), debug_raz_wi}, // OSLAR, OSDLR, DBGPRCR, MDRAR
+    {ANY_CRM | ANY_OP2, KEY(2, 0, 7, 0, 0), debug_raz_wi}, // DBGCLAIM*, DBGAUTHSTATUS
+    {ANY_CRM | ANY_OP2, KEY(2, 3, 0, 0, 0), debug_raz_wi}, // MDCCSR_EL0, DBGDTR*_EL0
+    {ANY_OP1 | ANY_CRM | ANY_OP2 | KEY(0, 0, 15, 0, 0), KEY(2, 0, 0, 0, 0), undefined}, // trace
+    // Cache maintenance by set and way (HCR_EL2.TSW): no way to reach a line by its address, and so
+    // no more than a hint in a VM.
+    {0, KEY(1, 0, 7, 6, 2), ignored},  // DC ISW
+    {0, KEY(1, 0, 7, 10, 2), ignored}, // DC CSW
+    {0, KEY(1, 0, 7, 14, 2), ignored}, // DC CISW
+    // Absent features
+    {ANY_CRM | ANY_OP2, KEY(3, 0, 9, 0, 0), undefined}, // PMU, SPE, TRBE
+    {ANY_CRM | ANY_OP2, KEY(3, 3, 9, 0, 0), undefined}, // PMU at EL0
+    {KEY(0, 0, 0, 7, 7), KEY(3, 3, 14, 8, 0), undefined}, // PMEVCNTR, PMEVTYPER, PMCCFILTR
+    {ANY_CRM | ANY_OP2, KEY(3, 3, 13, 0, 0), undefined}, // AMU, SCXTNUM_EL0, TPIDR2_EL0
+    {0, KEY(3, 0, 13, 0, 7), undefined},                 // SCXTNUM_EL1
+    {KEY(0, 0, 0, 7, 7), KEY(3, 0, 5, 0, 0), undefined}, // ERR*, TFSR*: RAS, MTE
+    {ANY_OP2, KEY(3, 0, 12, 1, 0), undefined},           // DISR_EL1
+    {ANY_OP2, KEY(3, 0, 10, 4, 0), undefined},           // LOR*
+    {ANY_OP2, KEY(3, 0, 10, 5, 0), undefined},           // MPAM*
+    {ANY_OP2, KEY(3, 0, 10, 2, 0), undefined},           // PIR, POR, MAIR2
+    {ANY_OP2, KEY(3, 3, 10, 2, 0), undefined},           // POR_EL0
+    {ANY_OP2, KEY(3, 0, 1, 0, 0), undefined},            // SCTLR2, RGSR, GCR
+    {ANY_OP2, KEY(3, 0, 1, 2, 0), undefined},            // ZCR, SMCR, SMPRI, TRFCR
+    {ANY_OP2, KEY(3, 0, 2, 0, 0), undefined},            // TCR2
+    {ANY_OP2, KEY(3, 0, 2, 5, 0), undefined},            // GCS*
+    {ANY_OP2, KEY(3, 3, 2, 5, 0), undefined},
+    {ANY_OP2, KEY(3, 1, 0, 0, 0), undefined},            // GMID, SMIDR
+    // IMPLEMENTATION DEFINED (HCR_EL2.TIDCP)
+    {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(3, 0, 11, 0, 0), undefined},
+    {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(3, 0, 15, 0, 0), undefined},
+    {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(1, 0, 11, 0, 0), undefined},
+    {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(1, 0, 15, 0, 0), undefined},
+};
+
+static enum trap_result by_rule(struct vcpu *v, uint32_t iss)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+        if ((iss & ALL & ~rules[i].ignore) == rules[i].key) {
+            return rules[i].access(v, iss);
+        }
+    }
+    return TRAP_UNHANDLED;
+}
+
+enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr)
+{
+    uint32_t iss = (uint32_t)ESR_ISS(esr);
+    if ((iss & ALL & ~(ANY_CRM | ANY_OP2)) == ID_SPACE) {
+        return id_register(v, iss);
+    }
+    if ((iss & ALL) == ICC_SGI1R_EL1) {
+        return send_sgi(v, iss, true);
+    }
+    return by_rule(v, iss);
+}
