@@ -84,6 +84,21 @@ static const char *const strings[] = {
 };
 static const struct dictionary dictionary = {WORDS(paths), WORDS(names), WORDS(strings)};
 
+// A device behind a bus that translates.
+static void add_bus(void *fdt)
+{
+    static const fdt32_t ranges[] = {0, 0, 0x00000009, 0x00000100};
+    static const fdt32_t reg[] = {0, 0x00100000};
+    int soc = fdt_add_subnode(fdt, 0, "soc");
+    fdt_setprop_u32(fdt, soc, "#address-cells", 1);
+    fdt_setprop_u32(fdt, soc, "#size-cells", 1);
+    fdt_setprop(fdt, soc, "ranges", ranges, sizeof(ranges));
+    int uart = fdt_add_subnode(fdt, soc, "uart@0");
+    fdt_setprop_string(fdt, uart, "compatible", "arm,pl011");
+    fdt_setprop(fdt, uart, "reg", reg, sizeof(reg));
+    fdt_setprop_string(fdt, fdt_path_offset(fdt, "/chosen"), "stdout-path", "/soc/uart@0");
+}
+
 // A VM's tree made into a machine's: firmware at EL3, a maintenance interrupt, a reservation.
 static const void *good_platform(void)
 {
@@ -102,6 +117,7 @@ static const void *good_platform(void)
         fdt_setprop_string(fdt, fdt_path_offset(fdt, "/psci"), "method", "smc");
         fdt_setprop(fdt, fdt_path_offset(fdt, "/intc@8000000"), "interrupts", maintenance,
                     sizeof(maintenance));
+        add_bus(fdt);
         fdt_add_mem_rsv(fdt, 0x42000000, 0x1000);
     }
     return fdt;
