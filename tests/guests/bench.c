@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tools/bench measures, under any hypervisor: loops between marks that the
+// instruction-counting plugin logs. `BENCH name count` is printed before each; the marks then come
+// in the same order:
+//   19, 20  begin and end of `count` rounds of an operation by one CPU
+//   21, 22, 23  before and after a CPU sends an interrupt to the other; the other's handler entry
+//   24, 25  waiting for the timer begins; the handler's entry
+//   26, 27  begin and end of a stretch in which this CPU computes and is switched away from and
+//   back
+#include "lib/gic.h"
+#include "lib/mmu.h"
+#include "lib/psci.h"
+#include "lib/test.h"
+#include "lib/timer.h"
+
+#define MARK(n) __asm__ volatile("orr x" #n ", x" #n ", x" #n ::: "memory")
+#define ROUNDS  1000
+#define EVENTS  50
+
+/* The loop's own two instructions count as the operation's: every hypervisor pays them alike. */
+#define MEASURE(name, operation, ...)                                                          \
+    do {                                                                                       \
+        uint64_t rounds_ = ROUNDS;                                                             \
+        print("BENCH " name " %u\n", ROUNDS);                                                  \
+        delay_us(20000);                                                                       \
+        MARK(19);                                                                              \
+        __asm__ volatile("1: " operation "\n\tsubs %0, %0, #1\n\tb.ne 1b\n\torr x20, x20, x20" \
+                         : "+&r"(rounds_)                                                      \
+                         : __VA_ARGS__                                                         \
+                         : "x0", "x1", "x2", "x3", "x4", "cc", "memory");                      \
+    } while (0)
+
+/* Runs once before each measurement, so that nothing is done for the first time within it. */
+#define WARM_UP(operation, ...) \
+    __asm__ volatile(operation ::__VA_ARGS__ : "x0", "x1", "x2", "x3", "x4", "cc", "memory")
+
+TEST(setup)
+{
+    mmu_on();
+    gic_init();
+}
+
+TEST(hvc_psci_version)
+{
+    WARM_UP("mov w0, #0x84000000\n\thvc #0", "r"(0));
+    MEASURE("hvc_psci_version", "mov w0, #0x84000000\n\thvc #0", "r"(0));
+}
+
+TEST(mrs_idreg)
+{
+    WARM_UP("mrs x0, id_aa64pfr0_el1", "r"(0));
+    MEASURE("mrs_idreg", "mrs x0, id_aa64pfr0_el1", "r"(0));
+}
+
+TEST(mmio_gicd_typer)
+{
+    uint64_t reg = machine.gicd + GICD_TYPER;
+
+    mmio_read32(reg);
+    MEASURE("mmio_gicd_typer", "ldr w0, [%1]", "r"(reg));
+}
+
+TEST(mmio_uart_fr)
+{
+    uint64_t reg = machine.uart + 0x18;
+
+    mmio_read32(reg);
+    MEASURE("mmio_uart_fr", "ldr w0, [%1]", "r"(reg));
+}
+
+/* bench_asm.S: vectors whose IRQ entry is a mark, then acknowledges, completes and counts. */
+extern char bench_ipi_vectors[], bench_timer_vectors[];
+volatile uint64_t bench_events;
+
+static volatile bool ready, stop;
+
+static void receiver(uint64_t unused)
+{
+    (void)unused;
+    gic_init();
+    gic_setup(1);
+    write_sysreg(vbar_el1, (uint64_t)bench_ipi_vectors);
+    ready = true;
+    irq_enable();
+    while (!stop) {
+    }
+    irq_disable();
+}
+
+TEST(ipi)
+{
+    SKIP_UNLESS(cpu_count() >= 2, "one CPU");
+    bench_events = 0;
+    EXPECT_EQ(cpu_start(1, receiver, 0), PSCI_SUCCESS);
+    EXPECT(wait_for(ready, 5000000));
+    print("BENCH ipi %u\n", EVENTS);
+    for (unsigned i = 1; i <= EVENTS; i++) {
+        delay_us(3000);
+        MARK(21);
+        __asm__ volatile("msr icc_sgi1r_el1, %0" ::"r"(1ul << 24 | 2) : "memory");
+        MARK(22);
+        EXPECT(wait_for(bench_events == i, 2000000));
+    }
+    stop = true;
+    EXPECT(cpu_join(1));
+}
+
+/* The wait is a loop without exits; only the hypervisor's instructions of it are the interrupt's
+ * price. */
+TEST(timer_irq)
+{
+    uint64_t vbar = read_sysreg(vbar_el1);
+
+    gic_setup(TIMER_VIRT_PPI);
+    write_sysreg(vbar_el1, (uint64_t)bench_timer_vectors);
+    bench_events = 0;
+    print("BENCH timer_irq %u\n", EVENTS);
+    irq_enable();
+    for (unsigned i = 1; i <= EVENTS; i++) {
+        write_sysreg(cntv_cval_el0, timer_now() + timer_us(2000));
+        write_sysreg(cntv_ctl_el0, TIMER_ENABLE);
+        MARK(24);
+        while (bench_events != i) {
+        }
+    }
+    irq_disable();
+    write_sysreg(vbar_el1, vbar);
+    gic_teardown(TIMER_VIRT_PPI);
+}
+
+/* For two VMs that share a CPU: both compute, the first with `measure` between marks. */
+TEST(world_switch)
+{
+    uint64_t length = arg_u64("spin-ms", 0) * 1000;
+
+    SKIP_UNLESS(length, "wants spin-ms=");
+    delay_us(length / 3);
+    if (arg_flag("measure")) {
+        print("BENCH world_switch 0\n");
+        delay_us(100000);
+        MARK(26);
+        delay_us(length / 3);
+        MARK(27);
+    } else {
+        delay_us(length);
+    }
+}
