@@ -267,10 +267,11 @@ static uint32_t cells_of(const struct tree *t, const struct path *p, unsigned de
     return v.data != NULL && v.size == 4 ? be32(v.data) : fallback;
 }
 
-static uint64_t read_cells(const uint8_t *p, uint32_t cells)
+// A number of so many cells, from cell number first of p.
+static uint64_t read_cells(const uint8_t *p, size_t first, uint32_t cells)
 {
     uint64_t v = 0;
-    for (uint32_t i = 0; i < cells; i++) {
+    for (size_t i = first; i < first + cells; i++) {
         v = v << 32 | be32(p + 4 * i);
     }
     return v;
@@ -303,9 +304,9 @@ static bool translate_up(const struct tree *t, const struct path *p, unsigned de
     uint32_t entry = 4 * (child.address + parent.address + child.size);
     for (uint32_t at = 0; ranges.size - at >= entry; at += entry) {
         const uint8_t *r = ranges.data + at;
-        uint64_t from = read_cells(r, child.address);
-        uint64_t to = read_cells(r + 4 * child.address, parent.address);
-        uint64_t len = read_cells(r + 4 * (child.address + parent.address), child.size);
+        uint64_t from = read_cells(r, 0, child.address);
+        uint64_t to = read_cells(r, child.address, parent.address);
+        uint64_t len = read_cells(r, child.address + parent.address, child.size);
         if (*base >= from && *base - from < len && size <= len - (*base - from)) {
             *base = to + (*base - from);
             return true;
@@ -323,8 +324,8 @@ static bool read_reg(const struct tree *t, const struct path *p, uint64_t *base,
         reg.size < 4 * (c.address + c.size)) {
         return false;
     }
-    *base = read_cells(reg.data, c.address);
-    *size = read_cells(reg.data + 4 * c.address, c.size);
+    *base = read_cells(reg.data, 0, c.address);
+    *size = read_cells(reg.data, c.address, c.size);
     for (unsigned bus = p->depth - 2; bus >= 1; bus--) {
         if (!translate_up(t, p, bus, base, *size)) {
             return false;

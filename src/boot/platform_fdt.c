@@ -575,13 +575,13 @@ static const fdt32_t *interrupt_cells(const struct reader *r, int node, int inde
                 return NULL;
             }
         }
-        return prop + index * step + 1;
+        return &prop[index * step + 1];
     }
     prop = fdt_getprop(r->fdt, node, "interrupts", &len);
     if (prop == NULL || (index + 1) * step > len / 4 || !parent_is_gic(r, node)) {
         return NULL;
     }
-    return prop + index * step;
+    return &prop[index * step];
 }
 
 // INTID of a PPI, 0 if the node has no such interrupt or it is no PPI.

@@ -10,7 +10,7 @@ struct guest_fdt_params {
     const struct vm_config *config;
     uint64_t mpidr[VM_MAX_VCPUS];
     uint64_t ramdisk_start, ramdisk_end; // guest-physical; equal where there is none
-    uint64_t kaslr_seed; // 0: none
+    uint64_t kaslr_seed;                 // 0: none
     uint64_t rng_seed[4];
     bool has_rng_seed;
 };
