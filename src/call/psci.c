@@ -5,6 +5,8 @@
 #include "call/psci_abi.h"
 #include "call/smccc.h"
 #include "cpu/sched.h"
+#include "irq/vgic.h"
+#include "irq/vtimer.h"
 #include "vm/guest_fdt.h"
 #include "vm/vm.h"
 
@@ -73,6 +75,8 @@ static int cpu_on(struct vcpu *v, uint32_t function)
         return state_of(target) == VCPU_CLAIMED ? PSCI_ON_PENDING : PSCI_ALREADY_ON;
     }
     vcpu_reset(target, gpa(entry), argument(v, function, 3));
+    vgic_reset_interface(target->vgic);
+    vtimer_reset(target);
     sched_start(target);
     return PSCI_SUCCESS;
 }

@@ -152,19 +152,14 @@ static const struct device_ops pl031_ops = {
 
 void pl031_init(struct pl031 *r, struct vgic *vgic, uint64_t epoch)
 {
-    pl031_destroy(r);
+    if (r->dev.ops != NULL) { // not the first time: the VM is reset
+        timer_cancel(&r->alarm);
+    }
     r->dev = (struct device){&pl031_ops, gpa(PL031_BASE), PL031_SIZE, CNT_MMIO_RTC};
     r->vgic = vgic;
     r->offset = (int64_t)epoch - host_seconds();
     r->line = false;
+    r->armed = false;
     r->match = r->load = r->imsc = r->ris = 0;
     timer_init(&r->alarm, alarm_expired);
-}
-
-void pl031_destroy(struct pl031 *r)
-{
-    if (r->dev.ops != NULL) { // or it was never made
-        timer_cancel(&r->alarm);
-    }
-    r->armed = false;
 }

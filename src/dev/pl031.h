@@ -26,5 +26,3 @@ struct pl031 {
 // Before its VM runs, and again at every reset of the VM, after vgic_reset(). r was zeroed before
 // the first time. epoch: seconds since 1970 at this moment (0 where the host has no clock).
 void pl031_init(struct pl031 *r, struct vgic *vgic, uint64_t epoch);
-// No alarm is armed afterwards.
-void pl031_destroy(struct pl031 *r);

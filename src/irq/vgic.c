@@ -4,7 +4,6 @@
 
 #include "arch/sysreg_bits.h"
 #include "irq/gic.h"
-#include "irq/vtimer.h"
 #include "lib/check.h"
 
 #include <string.h>
@@ -59,14 +58,6 @@ struct vgic *vgic_create(void *mem, struct vcpu *const *vcpus, unsigned count)
     }
     vgic_reset(g);
     return g;
-}
-
-void vgic_destroy(struct vgic *g)
-{
-    for (unsigned i = 0; i < g->count; i++) {
-        vtimer_reset(g->cpu[i]->vcpu);
-        g->cpu[i]->vcpu->vgic = NULL;
-    }
 }
 
 // ---- reset ----
@@ -167,7 +158,9 @@ void vgic_set_active(struct vgic_cpu *c, unsigned bank, uint32_t bits)
 
 void vgic_clear_active(struct vgic_cpu *c, unsigned bank, uint32_t bits)
 {
-    vgic_bank(c, bank)->active &= ~bits;
+    struct vgic_bank *b = vgic_bank(c, bank);
+    b->active &= ~bits;
+    b->forced &= ~bits;
     if (bank == 0) {
         return;
     }

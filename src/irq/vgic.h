@@ -29,9 +29,7 @@ vgic_size(unsigned vcpus); // bytes of memory for vgic_create(): struct vgic and
 // mem is zeroed, 16-byte aligned, vgic_size() bytes. vcpus[i]->mpidr is final. Sets vcpus[i]->vgic.
 // After gic_init().
 struct vgic *vgic_create(void *mem, struct vcpu *const *vcpus, unsigned count);
-void vgic_destroy(struct vgic *g); // all vCPUs off; no timer of theirs is armed afterwards, the
-                                   // memory is the caller's
-void vgic_reset(struct vgic *g);   // all vCPUs off
+void vgic_reset(struct vgic *g); // all vCPUs off
 // The vCPU, which does not run, is about to be turned on (PSCI): its CPU interface is as after a
 // reset. What its redistributor holds stays.
 void vgic_reset_interface(struct vgic_cpu *c);

@@ -58,7 +58,8 @@ static uint32_t deactivate_unplaced(struct vgic_cpu *c)
         const struct vgic_bank *b = vgic_bank(c, bank);
         for (uint32_t a = vgic_active_here(c, b, bank) & ~b->placed; a != 0; a &= a - 1) {
             unsigned i = bit_first(a);
-            best = MIN(best, (uint32_t)b->priority[i] << 16 | bank << 8 | i);
+            uint32_t forced = b->forced >> i & 1; // no end of it was asked for yet
+            best = MIN(best, forced << 24 | (uint32_t)b->priority[i] << 16 | bank << 8 | i);
         }
     }
     if (best == UINT32_MAX) {
@@ -440,9 +441,9 @@ static void take_from_others(struct vgic_cpu *self, struct vgic_cpu *owner, unsi
 {
     struct vgic *g = self->vgic;
     struct vgic_bank *b = bank == 0 ? &owner->bank : &g->spi[bank - 1];
-    uint64_t deadline = timer_now() + timer_frequency();
     struct vgic_cpu *nobody = NULL;
     spin_unlock(&g->lock);
+    uint64_t deadline = timer_now() + timer_frequency();
     while (!__atomic_compare_exchange_n(&g->taker, &nobody, self, false, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED)) {
         nobody = NULL;

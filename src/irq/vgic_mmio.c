@@ -119,11 +119,13 @@ static uint32_t bits_read(const struct view *w, unsigned kind)
 static void set_active(const struct view *w, uint32_t bits)
 {
     struct vgic *g = w->self->vgic;
+    bits &= ~view_bank(w)->active;
+    view_bank(w)->forced |= bits;
     if (w->bank == 0) {
         vgic_set_active(w->owner, 0, bits);
         return;
     }
-    for (bits &= ~view_bank(w)->active; bits != 0; bits &= bits - 1) {
+    for (; bits != 0; bits &= bits - 1) {
         unsigned i = bit_first(bits);
         uint8_t target = g->target[(w->bank - 1) * 32 + i];
         struct vgic_cpu *c = target == VGIC_NO_TARGET ? w->self : g->cpu[target];

@@ -38,6 +38,7 @@ struct vgic_bank {
     uint32_t line;  // the device's line
     uint32_t latch; // pending by an edge, an SGI or a write to ISPENDR
     uint32_t active;
+    uint32_t forced; // of the active ones, those that software made so (ISACTIVER)
     uint32_t placed; // in a list register, where its pending and active state are
     uint8_t priority[32];
 };

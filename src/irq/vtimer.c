@@ -64,6 +64,10 @@ void vtimer_reset(struct vcpu *v)
     vt->watched = false;
     vt->ctl = vt->cval = 0;
     vt->phys_ctl = vt->phys_cval = 0;
+    if (v->vgic != NULL) {
+        vgic_set_ppi(v->vgic, VGIC_PPI_VTIMER, false);
+        vgic_set_ppi(v->vgic, VGIC_PPI_PTIMER, false);
+    }
 }
 
 void vtimer_set_offset(struct vcpu *v, uint64_t offset)

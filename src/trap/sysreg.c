@@ -125,6 +125,16 @@ static enum trap_result send_sgi_group0(struct vcpu *v, uint32_t iss)
     return send_sgi(v, iss, false);
 }
 
+// Traps only while ICH_HCR_EL2.TDIR is set.
+static enum trap_result deactivate(struct vcpu *v, uint32_t iss)
+{
+    if (ISS_IS_READ(iss)) {
+        return undefined(v, iss);
+    }
+    vgic_deactivate(v->vgic, gpr_read(v, ISS_RT(iss)));
+    return TRAP_EMULATED;
+}
+
 static enum trap_result pauth_key(struct vcpu *v, uint32_t iss)
 {
     count(&v->count, CNT_EXIT_PAUTH);
@@ -150,6 +160,7 @@ static const struct sysreg_rule {
     access_fn *access;
 } rules[] = {
     {ANY_OP2, KEY(3, 3, 14, 2, 0), physical_timer},       // CNTP_*_EL0
+    {0, KEY(3, 0, 12, 11, 1), deactivate},                // ICC_DIR_EL1
     {0, KEY(3, 0, 12, 11, 6), send_sgi_group0},           // ICC_ASGI1R_EL1
     {0, KEY(3, 0, 12, 11, 7), send_sgi_group0},           // ICC_SGI0R_EL1
     {0, KEY(3, 0, 1, 0, 1), raz_wi},                      // ACTLR_EL1
