@@ -563,25 +563,35 @@ static bool parent_is_gic(const struct reader *r, int node)
     return true;
 }
 
+// Of interrupts-extended, as far as all of the node's interrupts have the GIC for a parent.
+static const fdt32_t *extended_cells(const struct reader *r, const fdt32_t *prop, int len,
+                                     int index)
+{
+    int at = 0;
+    for (;; at += 1 + r->gic_cells) {
+        if (len / 4 - at < 1 + r->gic_cells || cell_at(prop, at) != r->phandle) {
+            return NULL;
+        }
+        if (index-- == 0) {
+            return prop + at + 1;
+        }
+    }
+}
+
 // The cells of interrupt index that a node has at the GIC, NULL if there is none.
 static const fdt32_t *interrupt_cells(const struct reader *r, int node, int index)
 {
-    int len, step = r->gic_cells;
+    int len;
     const fdt32_t *prop = fdt_getprop(r->fdt, node, "interrupts-extended", &len);
     if (prop != NULL) {
-        step++; // with one parent only, so that all entries are alike
-        for (int i = 0; i <= index; i++) {
-            if ((i + 1) * step > len / 4 || cell_at(prop, i * step) != r->phandle) {
-                return NULL;
-            }
-        }
-        return &prop[index * step + 1];
+        return extended_cells(r, prop, len, index);
     }
     prop = fdt_getprop(r->fdt, node, "interrupts", &len);
-    if (prop == NULL || (index + 1) * step > len / 4 || !parent_is_gic(r, node)) {
+    int at = index * r->gic_cells;
+    if (prop == NULL || len / 4 - at < r->gic_cells || !parent_is_gic(r, node)) {
         return NULL;
     }
-    return &prop[index * step];
+    return prop + at;
 }
 
 // INTID of a PPI, 0 if the node has no such interrupt or it is no PPI.
@@ -698,6 +708,9 @@ int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct 
 {
     struct reader r = {.fdt = fdt, .p = p, .message = message, .message_size = message_size};
     memset(p, 0, sizeof(*p));
+    if (message_size > 0) {
+        message[0] = '\0';
+    }
     if (fdt == NULL || ((uintptr_t)fdt & 7) != 0 || size < sizeof(struct fdt_header)) {
         return fail(&r, "there is none at %p", fdt);
     }

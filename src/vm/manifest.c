@@ -12,6 +12,9 @@
 
 #define MIB UINT64_C(0x100000)
 
+// RAM ends at most where virt puts its PCIe windows, at 256 GiB.
+#define MAX_MIB UINT64_C(261120)
+
 // What a property's value looks like, and so what its field in the C struct is.
 enum kind {
     KIND_U32,    // one cell, into an unsigned field of any width
@@ -41,16 +44,15 @@ static const struct property root_properties[] = {
      .words = {"poweroff", "monitor"}},
 };
 
-// RAM ends at most where virt puts its PCIe windows (256 GiB).
 static const struct property vm_properties[] = {
     {"memory-mib", KIND_MIB, .required = true, FIELD(struct vm_config, memory), .min = 4,
-     .max = 255 * 1024, .multiple = 2},
+     .max = MAX_MIB, .multiple = 2},
     {"cpus", KIND_U32, .required = true, FIELD(struct vm_config, cpus), .min = 1,
      .max = VM_MAX_VCPUS},
     {"kernel", KIND_BLOB, .required = true, FIELD(struct vm_config, kernel)},
     {"ramdisk", KIND_BLOB, FIELD(struct vm_config, ramdisk)},
     {"bootargs", KIND_STRING, FIELD(struct vm_config, bootargs), .max = VM_BOOTARGS_MAX},
-    {"load-offset", KIND_U64, FIELD(struct vm_config, load_offset), .max = 255 * 1024 * MIB,
+    {"load-offset", KIND_U64, FIELD(struct vm_config, load_offset), .max = MAX_MIB * MIB,
      .multiple = PAGE_SIZE},
     {"cpu-affinity", KIND_CPUS, FIELD(struct vm_config, affinity)},
     {"weight", KIND_U32, FIELD(struct vm_config, weight), .min = 1, .max = 10000},
@@ -541,6 +543,9 @@ int manifest_parse(const void *fdt, size_t size, unsigned cpu_count, struct mani
     struct table t = {root_properties, ARRAY_SIZE(root_properties), 0};
     out->vm_count = 0;
     out->stay_in_monitor = false;
+    if (message_size > 0) {
+        message[0] = '\0';
+    }
     int err = check_blob(&r, size);
     err = err != 0 ? err : read_properties(&r, &t, 0, out);
     if (err != 0) {
