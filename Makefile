@@ -113,6 +113,7 @@ fuzz: $(FUZZERS)
 
 # ---- payloads that run as VMs, whole machines ----
 include tests/guests/guests.mk
+include tools/plugin/plugin.mk
 
 # Debian's python3-pytest is for Debian's own python3.
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider

@@ -4,6 +4,7 @@
 #include "arch/cpu.h"
 #include "arch/sysreg.h"
 #include "boot/boot.h"
+#include "con/console.h"
 #include "cpu/machine.h"
 #include "cpu/percpu.h"
 #include "irq/gic.h"
@@ -11,7 +12,6 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/symbols.h"
-#include "con/console.h"
 
 #include <stddef.h>
 

@@ -2,9 +2,9 @@
 #include "arch/cpu.h"
 #include "boot/boot.h"
 #include "call/psci_abi.h"
+#include "con/console.h"
 #include "cpu/machine.h"
 #include "lib/log.h"
-#include "con/console.h"
 
 #include <libfdt.h>
 #include <string.h>

@@ -56,11 +56,11 @@ struct id_field {
 // What a guest may see. A field that is not here reads as zero. Every feature here either has no
 // state, or state that Newel switches; all others trap or are masked by EL2's controls.
 static const struct id_field guest_fields[] = {
-    {PFR0, 0, 2, PLAIN},    // EL0, with AArch32 where the CPU has it
-    {PFR0, 4, 1, PLAIN},    // EL1: AArch64 alone
-    {PFR0, 16, 1, SIGNED},  // FP
-    {PFR0, 20, 1, SIGNED},  // AdvSIMD
-    {PFR0, 24, 1, PLAIN},   // GIC: version 3 system registers
+    {PFR0, 0, 2, PLAIN},   // EL0, with AArch32 where the CPU has it
+    {PFR0, 4, 1, PLAIN},   // EL1: AArch64 alone
+    {PFR0, 16, 1, SIGNED}, // FP
+    {PFR0, 20, 1, SIGNED}, // AdvSIMD
+    {PFR0, 24, 1, PLAIN},  // GIC: version 3 system registers
     {PFR0, 32, 1, SVE},
     {PFR0, 48, 1, PLAIN},   // DIT
     {PFR0, 56, 1, PLAIN},   // CSV2; 2 would promise SCXTNUM_ELx
@@ -144,26 +144,26 @@ static const struct id_field guest_fields[] = {
     {MMFR2, 52, 2, PLAIN},  // BBM
     {MMFR2, 60, 1, PLAIN},  // E0PD
     // AArch32 at EL0: the system's side is absent, since EL1 is AArch64.
-    {ID_PFR0, 16, 1, PLAIN}, // CSV2
-    {ID_PFR0, 24, 1, PLAIN}, // DIT
-    {ID_PFR1, 16, 1, PLAIN}, // GenTimer
-    {ID_DFR0, 0, 9, PLAIN},  // CopDbg
-    {ID_DFR0, 24, 5, PMU},   // PerfMon
-    {ID_PFR2, 0, 1, PLAIN},  // CSV3
-    {ID_PFR2, 4, 1, PLAIN},  // SSBS
-    {ID_MMFR4, 4, 1, PLAIN}, // AC2
+    {ID_PFR0, 16, 1, PLAIN},  // CSV2
+    {ID_PFR0, 24, 1, PLAIN},  // DIT
+    {ID_PFR1, 16, 1, PLAIN},  // GenTimer
+    {ID_DFR0, 0, 9, PLAIN},   // CopDbg
+    {ID_DFR0, 24, 5, PMU},    // PerfMon
+    {ID_PFR2, 0, 1, PLAIN},   // CSV3
+    {ID_PFR2, 4, 1, PLAIN},   // SSBS
+    {ID_MMFR4, 4, 1, PLAIN},  // AC2
     {ID_MMFR4, 12, 1, PLAIN}, // CnP
     {ID_MMFR4, 16, 2, PLAIN}, // HPDS
     {ID_MMFR4, 20, 1, PLAIN}, // LSM
     {ID_MMFR4, 24, 1, PLAIN}, // CCIDX
-    {ID_MMFR5, 0, 1, PLAIN}, // ETS
-    {ID_MMFR5, 4, 1, PLAIN}, // nTLBPA
+    {ID_MMFR5, 0, 1, PLAIN},  // ETS
+    {ID_MMFR5, 4, 1, PLAIN},  // nTLBPA
 };
 
 // AArch32 registers that tell of instructions and of VMSAv8-32 only: shown whole.
 #define R(first, last) MASK(last, first)
-static const uint64_t guest_whole = R(ID_MMFR0, ID_MMFR3) | R(ID_ISAR0, ID_ISAR5) |
-                                    BIT(ID_ISAR6) | R(MVFR0, MVFR2);
+static const uint64_t guest_whole =
+    R(ID_MMFR0, ID_MMFR3) | R(ID_ISAR0, ID_ISAR5) | BIT(ID_ISAR6) | R(MVFR0, MVFR2);
 #undef R
 
 static int field(const struct id_regs *ids, unsigned index, unsigned shift)
@@ -306,8 +306,7 @@ static uint64_t guest_field(const struct features *f, const struct id_field *g)
     return (uint64_t)((unsigned)MIN(value, (int)g->max) & 0xf) << g->shift;
 }
 
-uint64_t features_guest_id(const struct features *f, const struct id_policy *policy,
-                           unsigned index)
+uint64_t features_guest_id(const struct features *f, const struct id_policy *policy, unsigned index)
 {
     if (index < AARCH32_END && !f->aarch32_el0) {
         return 0;

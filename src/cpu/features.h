@@ -23,7 +23,7 @@ struct features {
     bool vhe, pan, hafdbs, xnx, fwb, ttl, range_tlbi, evt, fgt, ecv, bbm2, hcx;
     bool pauth, sve, sme, mte, ras, amu, pmu, spe, trbe, csv2, csv3, rndr, lse, ssbs;
     unsigned breakpoints, watchpoints; // hardware's: 2..16
-    bool e2h_res1; // HCR_EL2.E2H cannot be cleared: Newel does not run there
+    bool e2h_res1;                     // HCR_EL2.E2H cannot be cleared: Newel does not run there
 };
 
 extern struct features features; // filled by the boot CPU before anybody reads it

@@ -3,6 +3,7 @@
 
 #include "arch/cache.h"
 #include "arch/sysreg_bits.h"
+#include "con/console.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
 #include "cpu/switch.h"
@@ -14,7 +15,6 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "mem/guest.h"
-#include "con/console.h"
 #include "trap/sysreg.h"
 #include "vm/guest_fdt.h"
 
@@ -422,13 +422,14 @@ int vms_init(const struct manifest *manifest, char *message, size_t message_size
         sysreg_init_vm(vm);
     }
     bool any = false;
-    // All of them have their memory before the first one starts: a manifest that asks for too much is refused whole.
+    // All of them have their memory before the first one starts: a manifest that asks for too much
+    // is refused whole.
     for (unsigned i = 0; i < vm_count; i++) {
         struct vm *vm = &vms[i];
         int err = vm->config->autostart ? reserve(vm) : 0;
         if (err) {
-            format(message, message_size, "manifest: /vms/%s: no room for %lu MiB: %s", vm->config->name,
-                   vm->config->memory >> 20, error_text(err));
+            format(message, message_size, "manifest: /vms/%s: no room for %lu MiB: %s",
+                   vm->config->name, vm->config->memory >> 20, error_text(err));
             return err;
         }
         vm->state = vm->config->autostart ? VM_OFF : VM_DESTROYED;

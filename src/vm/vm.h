@@ -58,9 +58,9 @@ struct vm {
 extern struct vm vms[MANIFEST_MAX_VMS];
 extern size_t vm_count;
 
-// Makes every VM of the manifest known and starts those that start by themselves. Once, on the boot CPU, before any vCPU
-// runs. The manifest and what it points to stay where they are for good. A negative error, with a line in message, if
-// they do not fit into the machine.
+// Makes every VM of the manifest known and starts those that start by themselves. Once, on the boot
+// CPU, before any vCPU runs. The manifest and what it points to stay where they are for good. A
+// negative error, with a line in message, if they do not fit into the machine.
 int vms_init(const struct manifest *manifest, char *message, size_t message_size);
 
 // The machine is not to go off with the last VM: the operator ends it otherwise.
