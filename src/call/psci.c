@@ -52,8 +52,7 @@ static struct vcpu *find_vcpu(struct vm *vm, uint64_t mpidr)
 
 static bool entry_valid(const struct vm *vm, uint64_t entry)
 {
-    return is_aligned(entry, 4) && entry >= VM_RAM_BASE &&
-           entry - VM_RAM_BASE < vm->config->memory;
+    return is_aligned(entry, 4) && entry >= VM_RAM_BASE && entry - VM_RAM_BASE < vm->config->memory;
 }
 
 static enum vcpu_state state_of(const struct vcpu *v)
@@ -116,7 +115,8 @@ static int affinity_info(struct vcpu *v, uint32_t function)
     return info;
 }
 
-// The state in which a CPU comes back from being powered down (DEN0022 6.4), for the vCPU that runs here.
+// The state in which a CPU comes back from being powered down (DEN0022 6.4), for the vCPU that runs
+// here.
 static void come_back_at(struct vcpu *v, uint64_t entry, uint64_t context)
 {
     write_sysreg(sctlr_el1, SCTLR_EL1_RES1);

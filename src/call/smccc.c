@@ -10,13 +10,15 @@
 #define FUNCTION_64  0x40000000u
 #define NOT_REQUIRED 1
 
-// Newel's name as a hypervisor: 8c1f4e6a-52d3-4b0e-9d7a-6e6577656c31, as four words in memory order.
+// Newel's name as a hypervisor: 8c1f4e6a-52d3-4b0e-9d7a-6e6577656c31, as four words in memory
+// order.
 static const uint32_t newel_uid[4] = {0x6a4e1f8cu, 0x0e4bd352u, 0x656e7a9du, 0x316c6577u};
 #define NEWEL_REVISION_MAJOR 0
 #define NEWEL_REVISION_MINOR 1
 
 // Mitigations of branch target injection: needed nowhere where CSV2 says that other contexts
-// cannot steer prediction. Where it does not, Newel has no call to offer: a guest uses what it has itself.
+// cannot steer prediction. Where it does not, Newel has no call to offer: a guest uses what it has
+// itself.
 static int64_t architecture_feature(uint32_t function)
 {
     switch (function) {

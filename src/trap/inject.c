@@ -38,7 +38,7 @@ static uint64_t pstate_at_entry(uint64_t old, uint64_t sctlr)
     // BTYPE, IL, SS and UAO become 0; what is not named here is not of this machine's.
     uint64_t new = PSR_EL1H | PSR_DAIF | (old & (PSR_NZCV | PSR_DIT));
     if (features.pan) {
-        new |= sctlr & SCTLR_SPAN ? old & PSR_PAN : PSR_PAN;
+        new |= sctlr &SCTLR_SPAN ? old &PSR_PAN : PSR_PAN;
     }
     if (features.ssbs && (sctlr & SCTLR_DSSBS)) {
         new |= PSR_SSBS;
@@ -95,9 +95,14 @@ static void inject_abort(struct vcpu *v, uint64_t lower, gva_t far, uint64_t iss
     take_exception(v, (ec << 26) | ESR_IL | iss);
 }
 
+void inject_data_fault(struct vcpu *v, gva_t far, uint64_t status, bool write)
+{
+    inject_abort(v, EC_DABT_LOWER, far, status | (write ? ISS_WNR : 0));
+}
+
 void inject_data_abort(struct vcpu *v, gva_t far, enum abort_kind kind, unsigned level, bool write)
 {
-    inject_abort(v, EC_DABT_LOWER, far, fault_status(kind, level) | (write ? ISS_WNR : 0));
+    inject_data_fault(v, far, fault_status(kind, level), write);
 }
 
 void inject_cache_abort(struct vcpu *v, gva_t far, enum abort_kind kind, unsigned level)

@@ -25,12 +25,14 @@ bool from_el0(const struct vcpu *v);
 void inject_undef(struct vcpu *v);
 // EC, lower or same EL, is by origin; level counts for the kinds that have one.
 void inject_data_abort(struct vcpu *v, gva_t far, enum abort_kind kind, unsigned level, bool write);
+// The same with the fault status of another abort (0..0x3f), as PAR_EL1.FST has it.
+void inject_data_fault(struct vcpu *v, gva_t far, uint64_t status, bool write);
 // The same for a cache maintenance or address translation instruction (ISS.CM, WnR set).
 void inject_cache_abort(struct vcpu *v, gva_t far, enum abort_kind kind, unsigned level);
 void inject_instruction_abort(struct vcpu *v, gva_t far, enum abort_kind kind, unsigned level);
-// Any synchronous exception with its ESR given whole (for example a trap that belongs to EL1); far 0
-// if it has none.
+// Any synchronous exception with its ESR given whole (for example a trap that belongs to EL1); far
+// 0 if it has none.
 void inject_sync(struct vcpu *v, uint64_t esr, gva_t far);
-// HCR_EL2.VSE, VSESR_EL2 where RAS; esr: the ESR_EL2 of the SError. The machine clears VSE in HCR_EL2
-// when the guest takes it: whoever saves the vCPU takes the bit over into v->hcr.
+// HCR_EL2.VSE, VSESR_EL2 where RAS; esr: the ESR_EL2 of the SError. The machine clears VSE in
+// HCR_EL2 when the guest takes it: whoever saves the vCPU takes the bit over into v->hcr.
 void inject_serror(struct vcpu *v, uint64_t esr);

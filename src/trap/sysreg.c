@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 // The encoding as the ISS has it (Arm ARM D19.2.37, ISS for EC 0x18).
-#define KEY(op0, op1, crn, crm, op2)                                         \
+#define KEY(op0, op1, crn, crm, op2)                                               \
     (((uint32_t)(op0) << 20) | ((uint32_t)(op2) << 17) | ((uint32_t)(op1) << 14) | \
      ((uint32_t)(crn) << 10) | ((uint32_t)(crm) << 1))
 #define ANY_OP2 KEY(0, 0, 0, 0, 7)
@@ -159,17 +159,17 @@ static const struct sysreg_rule {
     uint32_t key;
     access_fn *access;
 } rules[] = {
-    {ANY_OP2, KEY(3, 3, 14, 2, 0), physical_timer},       // CNTP_*_EL0
-    {0, KEY(3, 0, 12, 11, 1), deactivate},                // ICC_DIR_EL1
-    {0, KEY(3, 0, 12, 11, 6), send_sgi_group0},           // ICC_ASGI1R_EL1
-    {0, KEY(3, 0, 12, 11, 7), send_sgi_group0},           // ICC_SGI0R_EL1
-    {0, KEY(3, 0, 1, 0, 1), raz_wi},                      // ACTLR_EL1
-    {ANY_OP2, KEY(3, 0, 2, 1, 0), pauth_key},             // APIA, APIB keys
-    {ANY_OP2, KEY(3, 0, 2, 2, 0), pauth_key},             // APDA, APDB
-    {ANY_OP2, KEY(3, 0, 2, 3, 0), pauth_key},             // APGA
+    {ANY_OP2, KEY(3, 3, 14, 2, 0), physical_timer}, // CNTP_*_EL0
+    {0, KEY(3, 0, 12, 11, 1), deactivate},          // ICC_DIR_EL1
+    {0, KEY(3, 0, 12, 11, 6), send_sgi_group0},     // ICC_ASGI1R_EL1
+    {0, KEY(3, 0, 12, 11, 7), send_sgi_group0},     // ICC_SGI0R_EL1
+    {0, KEY(3, 0, 1, 0, 1), raz_wi},                // ACTLR_EL1
+    {ANY_OP2, KEY(3, 0, 2, 1, 0), pauth_key},       // APIA, APIB keys
+    {ANY_OP2, KEY(3, 0, 2, 2, 0), pauth_key},       // APDA, APDB
+    {ANY_OP2, KEY(3, 0, 2, 3, 0), pauth_key},       // APGA
     // Debug (MDCR_EL2.TDA, TDOSA, TDRA)
-    {0, KEY(2, 0, 0, 2, 2), mdscr},                       // MDSCR_EL1
-    {0, KEY(2, 0, 1, 1, 4), oslsr},                       // OSLSR_EL1
+    {0, KEY(2, 0, 0, 2, 2), mdscr},                        // MDSCR_EL1
+    {0, KEY(2, 0, 1, 1, 4), oslsr},                        // OSLSR_EL1
     {ANY_CRM | ANY_OP2, KEY(2, 0, 0, 0, 0), debug_raz_wi}, // DBGBVR, DBGBCR, DBGWVR, DBGWCR, DCC
     {ANY_CRM | ANY_OP2, KEY(2, 0, 1, 0, 0), debug_raz_wi}, // OSLAR, OSDLR, DBGPRCR, MDRAR
     {ANY_CRM | ANY_OP2, KEY(2, 0, 7, 0, 0), debug_raz_wi}, // DBGCLAIM*, DBGAUTHSTATUS
@@ -181,23 +181,23 @@ static const struct sysreg_rule {
     {0, KEY(1, 0, 7, 10, 2), ignored}, // DC CSW
     {0, KEY(1, 0, 7, 14, 2), ignored}, // DC CISW
     // Absent features
-    {ANY_CRM | ANY_OP2, KEY(3, 0, 9, 0, 0), undefined}, // PMU, SPE, TRBE
-    {ANY_CRM | ANY_OP2, KEY(3, 3, 9, 0, 0), undefined}, // PMU at EL0
+    {ANY_CRM | ANY_OP2, KEY(3, 0, 9, 0, 0), undefined},   // PMU, SPE, TRBE
+    {ANY_CRM | ANY_OP2, KEY(3, 3, 9, 0, 0), undefined},   // PMU at EL0
     {KEY(0, 0, 0, 7, 7), KEY(3, 3, 14, 8, 0), undefined}, // PMEVCNTR, PMEVTYPER, PMCCFILTR
-    {ANY_CRM | ANY_OP2, KEY(3, 3, 13, 0, 0), undefined}, // AMU, SCXTNUM_EL0, TPIDR2_EL0
-    {0, KEY(3, 0, 13, 0, 7), undefined},                 // SCXTNUM_EL1
-    {KEY(0, 0, 0, 7, 7), KEY(3, 0, 5, 0, 0), undefined}, // ERR*, TFSR*: RAS, MTE
-    {ANY_OP2, KEY(3, 0, 12, 1, 0), undefined},           // DISR_EL1
-    {ANY_OP2, KEY(3, 0, 10, 4, 0), undefined},           // LOR*
-    {ANY_OP2, KEY(3, 0, 10, 5, 0), undefined},           // MPAM*
-    {ANY_OP2, KEY(3, 0, 10, 2, 0), undefined},           // PIR, POR, MAIR2
-    {ANY_OP2, KEY(3, 3, 10, 2, 0), undefined},           // POR_EL0
-    {ANY_OP2, KEY(3, 0, 1, 0, 0), undefined},            // SCTLR2, RGSR, GCR
-    {ANY_OP2, KEY(3, 0, 1, 2, 0), undefined},            // ZCR, SMCR, SMPRI, TRFCR
-    {ANY_OP2, KEY(3, 0, 2, 0, 0), undefined},            // TCR2
-    {ANY_OP2, KEY(3, 0, 2, 5, 0), undefined},            // GCS*
+    {ANY_CRM | ANY_OP2, KEY(3, 3, 13, 0, 0), undefined},  // AMU, SCXTNUM_EL0, TPIDR2_EL0
+    {0, KEY(3, 0, 13, 0, 7), undefined},                  // SCXTNUM_EL1
+    {KEY(0, 0, 0, 7, 7), KEY(3, 0, 5, 0, 0), undefined},  // ERR*, TFSR*: RAS, MTE
+    {ANY_OP2, KEY(3, 0, 12, 1, 0), undefined},            // DISR_EL1
+    {ANY_OP2, KEY(3, 0, 10, 4, 0), undefined},            // LOR*
+    {ANY_OP2, KEY(3, 0, 10, 5, 0), undefined},            // MPAM*
+    {ANY_OP2, KEY(3, 0, 10, 2, 0), undefined},            // PIR, POR, MAIR2
+    {ANY_OP2, KEY(3, 3, 10, 2, 0), undefined},            // POR_EL0
+    {ANY_OP2, KEY(3, 0, 1, 0, 0), undefined},             // SCTLR2, RGSR, GCR
+    {ANY_OP2, KEY(3, 0, 1, 2, 0), undefined},             // ZCR, SMCR, SMPRI, TRFCR
+    {ANY_OP2, KEY(3, 0, 2, 0, 0), undefined},             // TCR2
+    {ANY_OP2, KEY(3, 0, 2, 5, 0), undefined},             // GCS*
     {ANY_OP2, KEY(3, 3, 2, 5, 0), undefined},
-    {ANY_OP2, KEY(3, 1, 0, 0, 0), undefined},            // GMID, SMIDR
+    {ANY_OP2, KEY(3, 1, 0, 0, 0), undefined}, // GMID, SMIDR
     // IMPLEMENTATION DEFINED (HCR_EL2.TIDCP)
     {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(3, 0, 11, 0, 0), undefined},
     {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(3, 0, 15, 0, 0), undefined},

@@ -14,7 +14,8 @@ enum trap_result {
 
 typedef enum trap_result trap_handler(struct vcpu *v, uint64_t esr);
 
-// trap_absent: instructions of a feature that the guest is not shown (SVE, SME, LS64...): UNDEFINED.
+// trap_absent: instructions of a feature that the guest is not shown (SVE, SME, LS64...):
+// UNDEFINED.
 trap_handler trap_hvc, trap_smc, trap_wfx, trap_sysreg, trap_data_abort, trap_instruction_abort,
     trap_fp, trap_pauth, trap_debug, trap_illegal, trap_absent;
 

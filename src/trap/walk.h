@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/vcpu.h"
+
+// Which level of the loaded guest's stage-1 walk for va reads its descriptor from the 4 KiB page at
+// table: 0..3. Where the tables have changed since, the level that the walk gets to.
+unsigned walk_level(struct vcpu *v, uint64_t va, uint64_t table);
