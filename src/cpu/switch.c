@@ -15,7 +15,8 @@ _Static_assert(offsetof(struct vcpu_regs, pstate) == VCPU_PSTATE, "vectors.S");
 _Static_assert(offsetof(struct vcpu_regs, host_sp) == VCPU_HOST_SP, "vectors.S");
 _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "vectors.S");
 
-// X(register, field): what every guest has.
+// X(register, field). A guest's EL1 is AArch64: of AArch32's registers (SPSR_abt, DACR32_EL2...)
+// only an AArch32 EL1 would use any, and where the CPU has none they are UNDEFINED.
 #define EL1_REGS(X)                   \
     X(sp_el0, sp_el0)                 \
     X(sp_el1, sp_el1)                 \
@@ -41,15 +42,6 @@ _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "ve
     X(csselr_el1, csselr_el1)         \
     X(cntkctl_el1, cntkctl_el1)       \
     X(mdscr_el1, mdscr_el1)
-
-// Only where EL0 may be AArch32; UNDEFINED elsewhere.
-#define AARCH32_REGS(X)   \
-    X(spsr_abt, spsr_abt) \
-    X(spsr_und, spsr_und) \
-    X(spsr_irq, spsr_irq) \
-    X(spsr_fiq, spsr_fiq) \
-    X(dacr32_el2, dacr32) \
-    X(ifsr32_el2, ifsr32)
 
 #define SAVE(reg, field) v->el1.field = read_sysreg(reg);
 #define LOAD(reg, field) write_sysreg(reg, v->el1.field);
@@ -144,7 +136,7 @@ void pauth_load(struct vcpu *v)
 void switch_init_vcpu(struct vcpu *v)
 {
     v->hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS |
-             HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW;
+             HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TLOR | HCR_RW;
     if (features.ras) {
         v->hcr |= HCR_TERR;
     }
@@ -152,7 +144,7 @@ void switch_init_vcpu(struct vcpu *v)
         v->hcr |= HCR_FWB;
     }
     v->cptr = CPTR_RES1 | CPTR_TZ | CPTR_TTA | (features.amu ? CPTR_TAM : 0);
-    v->mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TPM | MDCR_TPMCR;
+    v->mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TPM | MDCR_TPMCR | MDCR_TPMS | MDCR_TTRF;
     if (features.pmu) {
         v->mdcr |= bits_get(read_sysreg(pmcr_el0), 15, 11); // HPMN: no counter is EL2's
     }
@@ -161,10 +153,9 @@ void switch_init_vcpu(struct vcpu *v)
 
 void vcpu_save(struct vcpu *v)
 {
+    // The machine clears VSE when the guest takes its virtual SError.
+    v->hcr = (v->hcr & ~HCR_VSE) | (read_sysreg(hcr_el2) & HCR_VSE);
     EL1_REGS(SAVE)
-    if (features.aarch32_el0) {
-        AARCH32_REGS(SAVE)
-    }
     fp_put_away(v);
     if (v->pauth_used) {
         pauth_save(v);
@@ -200,9 +191,6 @@ void vcpu_load(struct vcpu *v)
     write_sysreg(vmpidr_el2, v->mpidr);
     write_sysreg(mdcr_el2, v->mdcr);
     EL1_REGS(LOAD)
-    if (features.aarch32_el0) {
-        AARCH32_REGS(LOAD)
-    }
     if (v->pauth_used) {
         pauth_load(v);
     }

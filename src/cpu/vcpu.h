@@ -31,7 +31,6 @@ struct el1_regs {
     uint64_t sctlr_el1, cpacr_el1, ttbr0_el1, ttbr1_el1, tcr_el1, mair_el1, amair_el1, vbar_el1;
     uint64_t contextidr_el1, tpidr_el0, tpidrro_el0, tpidr_el1, par_el1, csselr_el1, cntkctl_el1;
     uint64_t mdscr_el1;
-    uint64_t spsr_abt, spsr_und, spsr_irq, spsr_fiq, dacr32, ifsr32; // AArch32 at EL0 only
 };
 
 struct fp_regs {
