@@ -33,8 +33,8 @@ noreturn void boot_fail(const char *fmt, ...)
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
     va_end(args);
-    log_warn("error: %s", text);
-    log_warn("Newel cannot start on this machine");
+    log_info("error: %s", text);
+    log_info("Newel does not start; the machine is reset");
     machine_reset();
 }
 
