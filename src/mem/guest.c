@@ -5,61 +5,76 @@
 #include "lib/error.h"
 
 // What to do with each piece of the range, a piece being what one descriptor maps.
-typedef void piece_fn(const struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size,
-                      void *state);
+struct access {
+    enum s2_rights need;
+    void (*piece)(void *memory, size_t size, void *state);
+    void *state;
+};
 
-// Every change of guest memory by EL2 ends here, with the lock held. The place where mem/coherence
-// learns of it.
-static void written(const struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size)
-{
-    (void)s2, (void)e, (void)at, (void)size;
-}
-
-static void copy_out(const struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size,
-                     void *state)
+static void copy_out(void *memory, size_t size, void *state)
 {
     char **to = state;
 
-    (void)s2, (void)at;
-    __builtin_memcpy(*to, hpa_ptr(e->pa), size);
+    __builtin_memcpy(*to, memory, size);
     *to += size;
 }
 
-static void copy_in(const struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size,
-                    void *state)
+static void copy_in(void *memory, size_t size, void *state)
 {
     const char **from = state;
 
-    __builtin_memcpy(hpa_ptr(e->pa), *from, size);
+    __builtin_memcpy(memory, *from, size);
     *from += size;
-    written(s2, e, at, size);
 }
 
-static void clear(const struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size,
-                  void *state)
+static void clear(void *memory, size_t size, void *state)
 {
     (void)state;
-    __builtin_memset(hpa_ptr(e->pa), 0, size);
-    written(s2, e, at, size);
+    __builtin_memset(memory, 0, size);
 }
 
-// Passes over the range piece by piece; without fn it only checks.
-static int for_pieces(const struct stage2 *s2, gpa_t at, size_t size, enum s2_rights need,
-                      piece_fn *fn, void *state)
+static int find(struct stage2 *s2, gpa_t at, struct s2_entry *e)
+{
+    int err = stage2_lookup(s2, at, e);
+
+    if ((err != 0 || e->suspended) && s2->hooks != NULL) {
+        err = s2->hooks->missing(s2, at);
+        err = err == 0 ? stage2_lookup(s2, at, e) : err;
+    }
+    return err == 0 && e->type == S2_NORMAL ? 0 : ERR_RANGE;
+}
+
+// The one place where EL2 touches a guest's memory. The caches are told before and after.
+static void touch(struct stage2 *s2, const struct access *a, const struct s2_entry *e, gpa_t at,
+                  size_t size)
+{
+    bool write = a->need == S2_W;
+
+    if (s2->hooks != NULL) {
+        s2->hooks->before(s2, e, at, size, write);
+    }
+    a->piece(hpa_ptr(e->pa), size, a->state);
+    if (s2->hooks != NULL && write) {
+        s2->hooks->written(s2, e, at, size);
+    }
+}
+
+static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, const struct access *a, bool check)
 {
     while (size > 0) {
         struct s2_entry e;
+        int err = find(s2, at, &e);
 
-        if (stage2_lookup(s2, at, &e) != 0 || e.type != S2_NORMAL) {
-            return ERR_RANGE;
+        if (err != 0) {
+            return err;
         }
-        if ((e.rights & need) != need) {
+        if ((e.rights & a->need) != a->need) {
             return ERR_ACCESS;
         }
         size_t n = (size_t)MIN((uint64_t)size, e.size - (at.v & (e.size - 1)));
 
-        if (fn != NULL) {
-            fn(s2, &e, at, n, state);
+        if (!check) {
+            touch(s2, a, &e, at, n);
         }
         at = gpa_add(at, n);
         size -= n;
@@ -67,8 +82,7 @@ static int for_pieces(const struct stage2 *s2, gpa_t at, size_t size, enum s2_ri
     return 0;
 }
 
-static int access(struct stage2 *s2, gpa_t at, size_t size, enum s2_rights need, piece_fn *fn,
-                  void *state)
+static int access(struct stage2 *s2, gpa_t at, size_t size, const struct access *a)
 {
     if (size == 0) {
         return 0;
@@ -77,10 +91,10 @@ static int access(struct stage2 *s2, gpa_t at, size_t size, enum s2_rights need,
         return ERR_RANGE;
     }
     spin_lock(&s2->lock);
-    int err = for_pieces(s2, at, size, need, NULL, NULL);
+    int err = for_pieces(s2, at, size, a, true);
 
     if (err == 0) {
-        err = for_pieces(s2, at, size, need, fn, state);
+        err = for_pieces(s2, at, size, a, false);
     }
     spin_unlock(&s2->lock);
     return err;
@@ -90,17 +104,17 @@ int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size)
 {
     char *next = to;
 
-    return access(s2, from, size, S2_R, copy_out, &next);
+    return access(s2, from, size, &(struct access){S2_R, copy_out, &next});
 }
 
 int guest_write(struct stage2 *s2, gpa_t to, const void *from, size_t size)
 {
     const char *next = from;
 
-    return access(s2, to, size, S2_W, copy_in, &next);
+    return access(s2, to, size, &(struct access){S2_W, copy_in, &next});
 }
 
 int guest_zero(struct stage2 *s2, gpa_t to, size_t size)
 {
-    return access(s2, to, size, S2_W, clear, NULL);
+    return access(s2, to, size, &(struct access){S2_W, clear, NULL});
 }

@@ -144,12 +144,17 @@ void s2_note_table(struct s2_op *op, uint64_t ipa, unsigned level)
 void s2_flush_tlb(struct s2_op *op)
 {
     struct s2_flush *f = &op->flush;
-    uint64_t vttbr = stage2_vttbr(op->s2), pages = (f->high - f->low) / PAGE_SIZE;
+    uint64_t pages = (f->high - f->low) / PAGE_SIZE;
 
     if (f->entries == 0) {
         return;
     }
     cache_dsb_ishst();
+    // A CPU that gave the VM another VMID meanwhile has read either the new descriptors or is seen
+    // to have done so.
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    uint64_t vttbr = stage2_vttbr(op->s2);
+
     if (f->entries == 1 && !f->tables) {
         tlbi_ipa(vttbr, f->low, s2_features()->ttl ? f->level : 0, PAGE_SHIFT);
     } else if (s2_features()->range_tlbi || pages <= FLUSH_ONE_BY_ONE) {

@@ -452,11 +452,13 @@ int stage2_protect(struct stage2 *s2, gpa_t ipa, uint64_t size, enum s2_rights r
 // ---- Looking up
 
 // False if a change ended meanwhile: the walk may have been in a table that was given back, and
-// what it read may be anything. That is checked before a descriptor is followed or believed.
+// what it read may be anything. That is checked before a descriptor is followed or believed. A
+// suspension higher up is added to the leaf.
 static bool walk(const struct stage2 *s2, uint64_t ipa, uint64_t *descriptor, unsigned *level)
 {
     uint64_t generation = __atomic_load_n(&s2->generation, __ATOMIC_ACQUIRE);
     const uint64_t *table = s2_root(s2);
+    uint64_t suspended = 0;
 
     for (*level = s2->start_level;; (*level)++) {
         uint64_t d = s2_load(&table[s2_index(s2, *level, ipa)]);
@@ -465,9 +467,10 @@ static bool walk(const struct stage2 *s2, uint64_t ipa, uint64_t *descriptor, un
             return false;
         }
         if (!s2d_is_table(d, *level)) {
-            *descriptor = d;
+            *descriptor = d | (d != 0 ? suspended : 0);
             return true;
         }
+        suspended |= d & S2D_SUSPENDED;
         table = s2d_table(d);
     }
 }

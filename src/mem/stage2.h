@@ -41,6 +41,19 @@ struct s2_features {
     bool fwb, ttl, range_tlbi, xnx, bbm2, hafdbs;
 };
 
+struct stage2;
+struct s2_entry;
+
+// What mem/guest.c asks of whoever keeps more about a space than its tables (mem/space.c); each
+// with the lock held.
+struct s2_hooks {
+    // Nothing is mapped at ipa, or it is suspended: 0 if it can be used now.
+    int (*missing)(struct stage2 *s2, gpa_t ipa);
+    // Before and after Newel touches [ipa, ipa + size), which lies in what e describes.
+    void (*before)(struct stage2 *s2, const struct s2_entry *e, gpa_t ipa, size_t size, bool write);
+    void (*written)(struct stage2 *s2, const struct s2_entry *e, gpa_t ipa, size_t size);
+};
+
 struct stage2 {
     struct spinlock lock;
     struct pool *pool;
@@ -53,6 +66,7 @@ struct stage2 {
     // Counts changes of what was mapped already; what was read of the tables is still true if it
     // has not moved since before.
     uint64_t generation;
+    const struct s2_hooks *hooks; // or NULL
 };
 
 struct s2_entry {

@@ -8,6 +8,7 @@ size_t fake_cache_calls;
 size_t fake_cache_count[FAKE_OPS];
 size_t fake_zeroed_bytes;
 void (*fake_cache_hook)(const struct fake_cache_call *call);
+void (*fake_zero_hook)(uint64_t base, uint64_t size);
 
 void fake_cache_reset(void)
 {
@@ -84,6 +85,9 @@ void zero_pages(void *base, size_t size)
 {
     memset(base, 0, size);
     __atomic_fetch_add(&fake_zeroed_bytes, size, __ATOMIC_RELAXED);
+    if (fake_zero_hook != NULL) {
+        fake_zero_hook((uintptr_t)base, size);
+    }
 }
 
 void tlbi_ipa(uint64_t vttbr, uint64_t ipa, unsigned level, unsigned granule_shift)

@@ -68,4 +68,7 @@ extern size_t fake_zeroed_bytes;
 // Called after each call is recorded, unless NULL; a test looks at the tables' state in it.
 extern void (*fake_cache_hook)(const struct fake_cache_call *call);
 
+// Called after zero_pages(), which is not in the log, unless NULL.
+extern void (*fake_zero_hook)(uint64_t base, uint64_t size);
+
 void fake_cache_reset(void);

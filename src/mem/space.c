@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mem/space.h"
+
+#include "arch/cache.h"
+#include "lib/bits.h"
+#include "lib/check.h"
+#include "lib/error.h"
+#include "mem/s2_op.h"
+#include "mem/stage2_lazy.h"
+
+#define SPAN_PAGES (BLOCK_SIZE / PAGE_SIZE)
+
+static struct space *space_of(struct stage2 *s2)
+{
+    return container_of(s2, struct space, s2);
+}
+
+static struct space_span *span_at(struct space *sp, gpa_t at)
+{
+    return &sp->span[(at.v - sp->config.base.v) / BLOCK_SIZE];
+}
+
+static bool is_ram(const struct space *sp, gpa_t at)
+{
+    return at.v >= sp->config.base.v && at.v - sp->config.base.v < sp->config.size;
+}
+
+static gpa_t span_base(gpa_t at)
+{
+    return gpa(align_down(at.v, BLOCK_SIZE));
+}
+
+// Execution is granted at once where no cache has to be maintained for it.
+static enum s2_rights withheld(enum s2_rights rights)
+{
+    return (rights & S2_X) == 0 || !coherence_lazy() ? rights : (rights & ~S2_X) | S2_X_LATER;
+}
+
+// Does one override, or none, hold for all of the 2 MiB at base?
+static bool uniform_rights(const struct space *sp, gpa_t base, enum s2_rights *rights)
+{
+    uint64_t extent = 0;
+
+    *rights = override_at(&sp->overrides, base, &extent);
+    return extent >= BLOCK_SIZE;
+}
+
+// ---- Populating
+
+// Newly given memory: zeroes, in memory as well as in caches.
+static void wipe(struct space *sp, hpa_t base, size_t size)
+{
+    zero_pages(hpa_ptr(base), size);
+    coherence_hand_over(&sp->coherence, base, size);
+}
+
+// Wiped memory becomes part of the guest's; executable at once if it was a fetch that asked.
+static int map_fresh(struct space *sp, gpa_t at, hpa_t pa, size_t size, enum s2_rights rights,
+                     bool fetch)
+{
+    wipe(sp, pa, size);
+    if (fetch && (rights & S2_X) != 0 && coherence_lazy()) {
+        coherence_make_fresh_executable(&sp->coherence, pa, size);
+        sp->coherence.execute_faults++;
+    } else {
+        rights = withheld(rights);
+    }
+    return stage2_map_locked(&sp->s2, at, pa, size, rights, S2_NORMAL);
+}
+
+static int populate_block(struct space *sp, gpa_t base, enum s2_rights rights, bool fetch)
+{
+    hpa_t block;
+    int err = ram_get_block(&sp->ram, &block);
+
+    if (err != 0) {
+        return err;
+    }
+    err = map_fresh(sp, base, block, BLOCK_SIZE, rights, fetch);
+    if (err != 0) {
+        ram_put_block(&sp->ram, block);
+        return err;
+    }
+    struct space_span *span = span_at(sp, base);
+
+    span->block = true;
+    span->fresh = !fetch && coherence_lazy();
+    span->withheld = span->fresh ? SPAN_PAGES : 0;
+    sp->counters.blocks_populated++;
+    return 0;
+}
+
+static void move_page(struct stage2 *s2, unsigned index, hpa_t from, hpa_t to)
+{
+    struct space *sp = space_of(s2);
+
+    (void)index;
+    if (sp->uncached) {
+        coherence_before_read(&sp->coherence, from, PAGE_SIZE);
+    }
+    __builtin_memcpy(hpa_ptr(to), hpa_ptr(from), PAGE_SIZE);
+    coherence_hand_over(&sp->coherence, to, PAGE_SIZE);
+    ram_put_page(&sp->ram, from);
+}
+
+static void move_executable_page(struct stage2 *s2, unsigned index, hpa_t from, hpa_t to)
+{
+    struct space *sp = space_of(s2);
+
+    move_page(s2, index, from, to);
+    if (index == SPAN_PAGES - 1) {
+        hpa_t block = hpa(align_down(to.v, BLOCK_SIZE));
+
+        coherence_make_fresh_executable(&sp->coherence, block, BLOCK_SIZE);
+    }
+}
+
+// A span that filled up page by page moves into a block of its own, if there is one and nothing
+// stands against it. It is executable at once if a part of it was.
+static void collapse(struct space *sp, gpa_t base)
+{
+    struct space_span *span = span_at(sp, base);
+    enum s2_rights rights;
+    hpa_t to;
+
+    if (!uniform_rights(sp, base, &rights) || ram_get_block(&sp->ram, &to) != 0) {
+        return;
+    }
+    bool execute = (rights & S2_X) != 0 && coherence_lazy() && span->withheld < SPAN_PAGES;
+    stage2_move_fn *move = execute ? move_executable_page : move_page;
+
+    if (stage2_replace(&sp->s2, base, to, execute ? rights : withheld(rights), move) != 0) {
+        ram_put_block(&sp->ram, to);
+        return;
+    }
+    bool fresh = !execute && coherence_lazy();
+
+    *span = (struct space_span){.block = true, .fresh = fresh, .withheld = fresh ? SPAN_PAGES : 0};
+    sp->counters.collapsed++;
+}
+
+static int populate_page(struct space *sp, gpa_t at, bool fetch)
+{
+    struct space_span *span = span_at(sp, at);
+    gpa_t page = gpa(align_down(at.v, PAGE_SIZE));
+    enum s2_rights rights = override_at(&sp->overrides, page, NULL);
+    hpa_t pa;
+    int err = ram_get_page(&sp->ram, &pa);
+
+    if (err != 0) {
+        return err;
+    }
+    err = map_fresh(sp, page, pa, PAGE_SIZE, rights, fetch);
+    if (err != 0) {
+        ram_put_page(&sp->ram, pa);
+        return err;
+    }
+    span->pages++;
+    span->withheld += !fetch;
+    sp->counters.pages_populated++;
+    if (span->pages == SPAN_PAGES && !sp->config.no_collapse) {
+        collapse(sp, span_base(at));
+    }
+    return 0;
+}
+
+static int populate(struct space *sp, gpa_t at, bool fetch)
+{
+    enum s2_rights rights;
+
+    if (!sp->config.small_pages && span_at(sp, at)->pages == 0 &&
+        uniform_rights(sp, span_base(at), &rights) &&
+        populate_block(sp, span_base(at), rights, fetch) == 0) {
+        return 0;
+    }
+    return populate_page(sp, at, fetch);
+}
+
+// ---- Executing
+
+// The whole block of which this is a piece, and one block again if nothing stands against it.
+static void finish_block(struct space *sp, gpa_t base, bool uncached)
+{
+    struct space_span *span = span_at(sp, base);
+    enum s2_rights rights;
+    struct s2_entry e;
+
+    if (!uniform_rights(sp, base, &rights) || (rights & S2_X) == 0 ||
+        stage2_lookup(&sp->s2, base, &e) != 0) {
+        return;
+    }
+    if (span->withheld > 0) {
+        coherence_make_executable(&sp->coherence, e.pa, BLOCK_SIZE, uncached);
+        if (stage2_protect_locked(&sp->s2, base, BLOCK_SIZE, rights) != 0) {
+            return;
+        }
+        span->withheld = 0;
+    }
+    span->fresh = false;
+    sp->counters.joined += stage2_join(&sp->s2, base) == 0;
+}
+
+static void page_became_executable(struct space *sp, gpa_t at, bool uncached)
+{
+    struct space_span *span = span_at(sp, at);
+
+    if (span->withheld > 0) {
+        span->withheld--;
+    }
+    bool enough = span->fresh && SPAN_PAGES - span->withheld >= SPACE_EXECUTE_ONE_BY_ONE;
+
+    if (span->block && (span->withheld == 0 || enough)) {
+        finish_block(sp, span_base(at), uncached);
+    }
+}
+
+// Maintains the page and grants execution; of a larger block the page alone, unless there is no
+// table left to take it apart with.
+static int make_executable(struct space *sp, gpa_t at, struct s2_entry e, bool uncached)
+{
+    enum s2_rights rights = (e.rights & ~S2_X_LATER) | S2_X;
+    uint64_t size = PAGE_SIZE;
+    gpa_t base = gpa(align_down(at.v, size));
+
+    if (NEWEL_MUTATION == MUTATION_DESCRIPTOR_FIRST) {
+        stage2_protect_locked(&sp->s2, base, size, rights);
+    }
+    coherence_make_executable(&sp->coherence, hpa(align_down(e.pa.v, size)), size, uncached);
+    int err = stage2_protect_locked(&sp->s2, base, size, rights);
+
+    if (err != 0) {
+        size = e.size;
+        base = gpa(align_down(at.v, size));
+        coherence_make_executable(&sp->coherence, hpa(align_down(e.pa.v, size)), size, uncached);
+        err = stage2_protect_locked(&sp->s2, base, size, rights);
+    }
+    sp->coherence.execute_faults++;
+    if (err == 0 && size == PAGE_SIZE) {
+        page_became_executable(sp, at, uncached);
+    } else if (err == 0 && size == BLOCK_SIZE) {
+        span_at(sp, at)->withheld = 0;
+    }
+    return err;
+}
+
+// ---- Faults
+
+static void look_at_suspended(struct stage2 *s2, hpa_t pa, uint64_t size)
+{
+    coherence_before_read(&space_of(s2)->coherence, pa, size);
+}
+
+static enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_access access,
+                                      bool uncached)
+{
+    enum s2_rights need = access == SPACE_READ ? S2_R : access == SPACE_WRITE ? S2_W : S2_X;
+    struct s2_entry e;
+    int err = 0;
+
+    if ((override_at(&sp->overrides, at, NULL) & need) == 0) {
+        sp->counters.denied++;
+        return SPACE_DENIED;
+    }
+    stage2_resume(&sp->s2, at, look_at_suspended);
+    if (stage2_lookup(&sp->s2, at, &e) != 0) {
+        err = populate(sp, at, access == SPACE_FETCH);
+    } else if (access == SPACE_FETCH && (e.rights & S2_X_LATER) != 0) {
+        err = make_executable(sp, at, e, uncached);
+    } else {
+        CHECK((e.rights & need) != 0);
+        sp->counters.retried++;
+    }
+    return err == 0 ? SPACE_RETRY : SPACE_NO_MEMORY;
+}
+
+enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached)
+{
+    if (!is_ram(sp, at)) {
+        return SPACE_OUTSIDE;
+    }
+    spin_lock(&sp->s2.lock);
+    enum space_answer answer = answer_fault(sp, at, access, uncached);
+
+    spin_unlock(&sp->s2.lock);
+    return answer;
+}
+
+void space_maintain_all(struct space *sp)
+{
+    spin_lock(&sp->s2.lock);
+    stage2_suspend(&sp->s2);
+    sp->counters.suspended++;
+    spin_unlock(&sp->s2.lock);
+}
+
+// ---- Newel's own accesses (mem/guest.c)
+
+static int missing(struct stage2 *s2, gpa_t at)
+{
+    struct space *sp = space_of(s2);
+    struct s2_entry e;
+
+    if (!is_ram(sp, at)) {
+        return ERR_RANGE;
+    }
+    stage2_resume(s2, at, look_at_suspended);
+    return stage2_lookup(s2, at, &e) == 0 ? 0 : populate(sp, at, false);
+}
+
+// The pages of [at, at + size), which lie in one leaf.
+static void withhold_pages(struct space *sp, const struct s2_entry *e, gpa_t at, size_t size)
+{
+    gpa_t first = gpa(align_down(at.v, PAGE_SIZE));
+    uint64_t bytes = align_up(at.v + size, PAGE_SIZE) - first.v;
+    enum s2_rights rights = (e->rights & ~S2_X) | S2_X_LATER;
+
+    if (stage2_protect_locked(&sp->s2, first, bytes, rights) != 0) {
+        return; // it stays executable; written() maintains it
+    }
+    sp->coherence.written_back += bytes / PAGE_SIZE;
+    for (uint64_t a = first.v; a < first.v + bytes; a += PAGE_SIZE) {
+        span_at(sp, gpa(a))->withheld++;
+    }
+}
+
+static void before(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size, bool write)
+{
+    struct space *sp = space_of(s2);
+
+    if (sp->uncached) {
+        coherence_before_read(&sp->coherence, e->pa, size);
+    }
+    if (write && (e->rights & S2_X) != 0 && coherence_lazy() && is_ram(sp, at)) {
+        withhold_pages(sp, e, at, size);
+    }
+}
+
+static void written(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size)
+{
+    struct space *sp = space_of(s2);
+    struct s2_entry now;
+
+    coherence_hand_over(&sp->coherence, e->pa, size);
+    if (coherence_lazy() && stage2_lookup(s2, at, &now) == 0 && (now.rights & S2_X) != 0) {
+        coherence_make_fresh_executable(&sp->coherence, e->pa, size);
+    }
+}
+
+static const struct s2_hooks hooks = {.missing = missing, .before = before, .written = written};
+
+// ---- Overrides
+
+// Blocks that no override divides any more become whole.
+static void rejoin(struct space *sp, gpa_t base, uint64_t size)
+{
+    uint64_t end = base.v + size;
+
+    for (uint64_t at = span_base(base).v; at < end; at += BLOCK_SIZE) {
+        if (span_at(sp, gpa(at))->block) {
+            sp->counters.joined += stage2_join(&sp->s2, gpa(at)) == 0;
+        }
+    }
+}
+
+// Counts again, in the spans of the range, the pages whose execution is withheld.
+static void recount(struct space *sp, gpa_t base, uint64_t size)
+{
+    uint64_t end = base.v + size;
+
+    for (uint64_t at = span_base(base).v; at < end; at += BLOCK_SIZE) {
+        struct space_span *span = span_at(sp, gpa(at));
+        struct s2_entry e;
+
+        span->withheld = 0;
+        for (uint64_t p = at, n; p < at + BLOCK_SIZE; p += n) {
+            bool mapped = stage2_lookup(&sp->s2, gpa(p), &e) == 0;
+
+            n = mapped ? MIN(e.size, at + BLOCK_SIZE - p) : PAGE_SIZE;
+            if (mapped && (e.rights & S2_X) == 0) {
+                span->withheld = (uint16_t)(span->withheld + n / PAGE_SIZE);
+            }
+        }
+    }
+}
+
+static int protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights rights,
+                   enum override_policy policy)
+{
+    struct overrides old = sp->overrides;
+    int err = override_set(&sp->overrides, base, size, rights, policy);
+
+    if (err != 0) {
+        return err;
+    }
+    err = stage2_override_locked(&sp->s2, base, size, rights);
+    if (err != 0) {
+        sp->overrides = old;
+        return err;
+    }
+    rejoin(sp, base, size);
+    recount(sp, base, size);
+    return 0;
+}
+
+int space_protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights rights,
+                  enum override_policy policy)
+{
+    if (!is_ram(sp, base) || size > sp->config.size - (base.v - sp->config.base.v)) {
+        return ERR_RANGE;
+    }
+    spin_lock(&sp->s2.lock);
+    int err = protect(sp, base, size, rights, policy);
+
+    spin_unlock(&sp->s2.lock);
+    return err;
+}
+
+int space_lift(struct space *sp, gpa_t at)
+{
+    return space_protect(sp, gpa(align_down(at.v, PAGE_SIZE)), PAGE_SIZE, S2_RWX, OVERRIDE_LOG);
+}
+
+// ---- Making and unmaking
+
+static int check_config(const struct space_config *c)
+{
+    if (!is_aligned(c->base.v | c->ram.v | c->size, BLOCK_SIZE) || c->size == 0) {
+        return ERR_INVALID;
+    }
+    return range_fits(c->base.v, c->size, BIT(c->ipa_bits)) ? 0 : ERR_RANGE;
+}
+
+static int take_tables(struct space *sp)
+{
+    const struct space_config *c = &sp->config;
+    size_t spans = (size_t)(c->size / BLOCK_SIZE);
+    size_t ram_bytes = c->lazy ? ram_table_bytes(c->size) : 0;
+    size_t bytes = align_up(ram_bytes + spans * sizeof(struct space_span), PAGE_SIZE);
+    int err = frames_alloc(c->owner, bytes / PAGE_SIZE, 1, &sp->tables);
+
+    if (err != 0) {
+        return err;
+    }
+    sp->table_pages = bytes / PAGE_SIZE;
+    sp->span = hpa_ptr(hpa_add(sp->tables, ram_bytes));
+    zero_pages(hpa_ptr(sp->tables), bytes);
+    if (c->lazy) {
+        ram_init(&sp->ram, c->ram, c->size, hpa_ptr(sp->tables));
+    }
+    return 0;
+}
+
+static int populate_all(struct space *sp)
+{
+    const struct space_config *c = &sp->config;
+
+    for (size_t i = 0; i < c->size / BLOCK_SIZE; i++) {
+        sp->span[i].block = true;
+    }
+    return stage2_map(&sp->s2, c->base, c->ram, c->size, S2_RWX, S2_NORMAL);
+}
+
+int space_init(struct space *sp, struct pool *pool, const struct space_config *config)
+{
+    int err = check_config(config);
+
+    if (err != 0) {
+        return err;
+    }
+    *sp = (struct space){.config = *config};
+    err = stage2_init(&sp->s2, pool, config->ipa_bits, config->vmid);
+    if (err == 0) {
+        sp->s2.hooks = &hooks;
+        err = take_tables(sp);
+    }
+    if (err == 0 && !config->lazy) {
+        err = populate_all(sp);
+    }
+    if (err != 0) {
+        space_destroy(sp);
+    }
+    return err;
+}
+
+void space_destroy(struct space *sp)
+{
+    if (sp->table_pages > 0) {
+        frames_free(sp->config.owner, sp->tables, sp->table_pages);
+        sp->table_pages = 0;
+    }
+}
+
+static int load_piece(struct space *sp, gpa_t at, uint64_t *size)
+{
+    struct s2_entry e;
+    int err = stage2_lookup(&sp->s2, at, &e);
+
+    if (err != 0) {
+        return err;
+    }
+    *size = MIN(*size, e.size - (at.v & (e.size - 1)));
+    coherence_hand_over(&sp->coherence, e.pa, *size);
+    coherence_make_fresh_executable(&sp->coherence, e.pa, *size);
+    return stage2_protect_locked(&sp->s2, at, *size, (e.rights & ~S2_X_LATER) | S2_X);
+}
+
+int space_loaded(struct space *sp, gpa_t base, uint64_t size)
+{
+    int err = 0;
+    gpa_t at = gpa(align_down(base.v, PAGE_SIZE));
+    uint64_t end = align_up(base.v + size, PAGE_SIZE);
+
+    if (size == 0 || !is_ram(sp, base) || size > sp->config.size - (base.v - sp->config.base.v)) {
+        return ERR_RANGE;
+    }
+    spin_lock(&sp->s2.lock);
+    for (uint64_t n; at.v < end && err == 0; at = gpa_add(at, n)) {
+        n = end - at.v;
+        err = load_piece(sp, at, &n);
+    }
+    if (err == 0) {
+        recount(sp, gpa(align_down(base.v, PAGE_SIZE)), end - align_down(base.v, PAGE_SIZE));
+    }
+    spin_unlock(&sp->s2.lock);
+    return err;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// A VM's guest-physical memory as a whole: its stage 2, the RAM behind it, populated when the VM is
+// made or when the guest touches it, the rights that overrides leave, and the caches kept coherent.
+// A translation or permission fault of the guest goes to space_fault(), whatever its cause.
+#pragma once
+
+#include "mem/coherence.h"
+#include "mem/override.h"
+#include "mem/ram.h"
+#include "mem/stage2.h"
+
+// How many pages of a block are made executable one by one before the rest follows at once.
+#define SPACE_EXECUTE_ONE_BY_ONE 16
+
+struct space_config {
+    unsigned ipa_bits;
+    uint16_t vmid;
+    owner_t owner;    // of the RAM, and of what the space keeps about it
+    gpa_t base;       // of RAM
+    hpa_t ram;        // the memory behind it, contiguous, the owner's
+    uint64_t size;    // all three multiples of 2 MiB
+    bool lazy;        // populate on first touch; else all of it now, executable at once
+    bool small_pages; // lazy: 4 KiB at a time
+    bool no_collapse; // small_pages: leave spans that have filled up as they are
+};
+
+// What is known about 2 MiB of RAM.
+struct space_span {
+    uint16_t pages;    // populated one by one
+    uint16_t withheld; // of a block in pieces: those not executable yet
+    bool block;        // populated as one block, perhaps in pieces by now
+    bool fresh;        // no page of the block has been executable yet when it was broken up
+};
+
+struct space_counters {
+    uint64_t pages_populated, blocks_populated;
+    uint64_t collapsed, joined;
+    uint64_t denied;    // accesses that an override forbids
+    uint64_t retried;   // faults that were over when they were looked at
+    uint64_t suspended; // set/way operations and the like
+};
+
+struct space {
+    struct stage2 s2; // first; its lock is the space's
+    struct space_config config;
+    struct ram ram;
+    struct overrides overrides;
+    struct space_span *span;
+    hpa_t tables; // of ram and span
+    size_t table_pages;
+    bool uncached; // a vCPU runs, or may run, with its caches off; for whoever knows to set
+    struct space_counters counters;
+    struct coherence_counters coherence;
+};
+
+// ERR_NOMEM, ERR_INVALID, ERR_RANGE. Eager: the RAM must have been handed over and made executable
+// by the one who filled it, by space_loaded() or otherwise, before a vCPU runs.
+int space_init(struct space *sp, struct pool *pool, const struct space_config *config);
+// Gives back what space_init() took from frames; the pool and the RAM are the caller's.
+void space_destroy(struct space *sp);
+
+// The range was filled by Newel through its own mapping (eager) or by guest_write() (either): from
+// now on it is coherent and executable. ERR_NOMEM.
+int space_loaded(struct space *sp, gpa_t base, uint64_t size);
+
+enum space_access { SPACE_READ, SPACE_WRITE, SPACE_FETCH };
+
+enum space_answer {
+    SPACE_RETRY,     // run the instruction again
+    SPACE_OUTSIDE,   // not RAM
+    SPACE_DENIED,    // an override; override_find() has the policy
+    SPACE_NO_MEMORY, // not even a page for a table: the VM's own pool is exhausted
+};
+
+// A guest's access at this address faulted at stage 2, for translation or for permission. Walks of
+// the guest's tables are SPACE_READ, or SPACE_WRITE for a hardware update. uncached: the vCPU has
+// its caches off (SCTLR_EL1.C, or .I for a fetch).
+enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached);
+
+// Overrides the rights of a range of RAM; S2_RWX takes the override back. When it returns, every
+// CPU obeys. Errors as override_set(), and ERR_NOMEM for tables; then nothing has changed.
+int space_protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights rights,
+                  enum override_policy policy);
+// OVERRIDE_LOG: gives the page at at its full rights back.
+int space_lift(struct space *sp, gpa_t at);
+
+// A guest's set/way operation, or its turning caches on after one: every page is cleaned and
+// invalidated before the guest next touches it. O(1).
+void space_maintain_all(struct space *sp);
