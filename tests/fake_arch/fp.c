@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host's stand-in for the FP/SIMD registers: one copy of them.
+#include "arch/fp.h"
+#include "cpu/switch.h"
+
+static struct fp_regs machine;
+
+void fp_save(struct fp_regs *to)
+{
+    *to = machine;
+}
+
+void fp_restore(const struct fp_regs *from)
+{
+    machine = *from;
+}
+
+void fp_load(struct vcpu *v)
+{
+    machine = v->fp;
+    v->fp_live = true;
+}
+
+void pauth_load(struct vcpu *v)
+{
+    (void)v;
+}
