@@ -73,7 +73,8 @@ static void vector_is_by_origin(void **state)
 static void pstate_bits_that_do_not_survive(void **state)
 {
     (void)state;
-    v->regs.pstate = PSR_EL1H | PSR_BTYPE | PSR_SSBS | PSR_IL | PSR_SS | PSR_UAO | BIT(13) | PSR_TCO;
+    v->regs.pstate =
+        PSR_EL1H | PSR_BTYPE | PSR_SSBS | PSR_IL | PSR_SS | PSR_UAO | BIT(13) | PSR_TCO;
     inject_undef(v);
     assert_int_equal(v->regs.pstate, PSR_EL1H | PSR_DAIF);
     assert_int_equal(fake_sysregs.spsr_el1 & PSR_BTYPE, PSR_BTYPE);
