@@ -131,7 +131,9 @@ uint32_t vgic_changed(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uin
 {
     uint32_t cpus = vgic_placed_in(g, owner, bank, bits);
     if (bank == 0) {
-        return cpus | changed_for(owner, 0, bits);
+        // The machine's timer interrupt may have to be let go.
+        bool held = owner->timer_held && (bits & VTIMER_BIT);
+        return cpus | changed_for(owner, 0, bits) | (held ? UINT32_C(1) << owner->index : 0);
     }
     for (unsigned i = 0; i < g->count; i++) {
         cpus |= changed_for(g->cpu[i], bank, bits);

@@ -249,7 +249,7 @@ static void sample_timer(struct vgic_cpu *c)
 static void hold_timer(struct vgic_cpu *c)
 {
     const struct vgic_bank *b = &c->bank;
-    bool hold = ((vgic_pending(b) | b->active | b->placed) & VTIMER_BIT) != 0;
+    bool hold = ((b->line | b->active | b->placed) & VTIMER_BIT) != 0;
     if (hold != c->timer_held) {
         c->timer_held = hold;
         gic_set_ppi_active(c->vgic->timer_ppi, hold);
@@ -342,6 +342,7 @@ void vgic_save(struct vgic_cpu *c)
     spin_lock(&c->vgic->lock);
     uint32_t cpus = fold_for_good(c);
     clear_stale(c);
+    sample_timer(c);
     c->vmcr = ich_read_vmcr();
     for (unsigned i = 0; i < c->vgic->aprs; i++) {
         c->ap0r[i] = ich_read_ap0r(i);

@@ -83,7 +83,7 @@ static uint32_t read_pending(const struct view *w)
     uint32_t pending = vgic_pending(b);
     if (w->bank == 0 && w->owner == w->self) { // what the machine has not told of yet
         uint32_t line = vtimer_line(w->self->vcpu) ? VTIMER_BIT : 0;
-        pending = (pending & ~VTIMER_BIT) | (b->latch & VTIMER_BIT) | (line & ~b->active);
+        pending = (pending & ~VTIMER_BIT) | (b->latch & VTIMER_BIT) | line;
     }
     end(w, 0);
     return pending;
