@@ -30,15 +30,18 @@ TARGET   := --target=aarch64-none-elf
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wwrite-strings
 EL2_CFLAGS := $(TARGET) -std=gnu11 -O2 -g $(WARNINGS) -ffreestanding -fbuiltin -march=armv8-a -mgeneral-regs-only \
 	-mno-outline-atomics -mstrict-align -fpie -fvisibility=hidden -fno-stack-protector -fno-omit-frame-pointer \
-	-momit-leaf-frame-pointer -ffunction-sections -fdata-sections -fno-strict-aliasing -fno-common \
+	-momit-leaf-frame-pointer -ffunction-sections -fdata-sections -fno-strict-aliasing -fno-common -flto \
 	-fdebug-prefix-map=$(CURDIR)=. -Isrc -Iinclude -isystem $(SYSROOT)/include -isystem $(SYSROOT)/picolibc/include
-EL2_LDFLAGS := -T src/arch/newel.lds -pie --no-dynamic-linker -z text -z norelro -z nognustack --gc-sections \
+EL2_LDFLAGS := --lto-O2 -T src/arch/newel.lds -pie --no-dynamic-linker -z text -z norelro -z nognustack --gc-sections \
 	--build-id=none --orphan-handling=error --fatal-warnings
 
 EL2_SOURCES := $(sort $(wildcard src/*/*.c src/*/*/*.c src/*/*.S))
 EL2_OBJECTS := $(EL2_SOURCES:%=$(BUILD)/el2/%.o)
 EL2_NO_SYMBOLS := $(BUILD)/el2/src/lib/symbols_none.c.o
 EL2_LIBRARIES := $(SYSROOT)/lib/libfdt.a $(SYSROOT)/picolibc/lib/libc.a
+
+# What the compiler calls by itself must not be optimized into calls of itself.
+$(BUILD)/el2/src/lib/string.c.o: EL2_CFLAGS += -fno-lto
 
 $(BUILD)/el2/%.c.o: %.c $(SETUP_DONE)
 	@mkdir -p $(@D)

@@ -17,6 +17,23 @@ static inline void cpu_wfi(void)
     __asm__ volatile("dsb sy; wfi" ::: "memory");
 }
 
+// Waits in WFE until *p may have changed from old, and returns it, with acquire semantics. The
+// store that changes it is the event (Arm ARM B2.9.2: the monitor set by the load-exclusive is
+// cleared).
+static inline uint16_t cpu_wait_while(const uint16_t *p, uint16_t old)
+{
+    uint16_t now;
+    __asm__ volatile("sevl\n"
+                     "1: wfe\n"
+                     "   ldaxrh %w0, %1\n"
+                     "   cmp %w0, %w2\n"
+                     "   b.eq 1b"
+                     : "=&r"(now)
+                     : "Q"(*p), "r"(old)
+                     : "memory", "cc");
+    return now;
+}
+
 static inline void isb(void)
 {
     __asm__ volatile("isb" ::: "memory");

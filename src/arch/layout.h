@@ -12,9 +12,10 @@
 #define EMERGENCY_SIZE 0x1000
 
 // struct vcpu
-#define VCPU_PC      248
-#define VCPU_PSTATE  256
-#define VCPU_HOST_SP 264
+#define VCPU_PC        248
+#define VCPU_PSTATE    256
+#define VCPU_HOST_SP   264
+#define VCPU_ATTENTION 272
 
 // struct percpu
 #define PERCPU_EMERGENCY_SP 0

@@ -4,7 +4,7 @@
 // While a guest runs, SP_EL2 points to its struct vcpu, so an exit stores registers with no register to spare. HVC, SMC
 // and interrupts (the short way) store only what C may clobber, x0-x18 and x30, and x19, which then holds the vCPU;
 // x20-x29 stay in the machine, where C preserves them. Everything else (the full way) stores all of them, since a
-// handler may want any. A C entry returns the vCPU's attention bits: 0 goes straight back to the guest, anything else
+// handler may want any. Afterwards the vCPU's attention bits decide: 0 goes straight back to the guest, anything else
 // leaves through trap_leave(), for which the rest is stored first, because from there on another CPU may
 // pick this vCPU up.
 
@@ -66,20 +66,23 @@
 sync_lower:
     mrs     x0, esr_el2
     lsr     x1, x0, #26
-    sub     x1, x1, #0x16               // EC 0x16 HVC, 0x17 SMC
-    cmp     x1, #1
-    b.hi    sync_full
+    cmp     x1, #0x16                   // EC of HVC from AArch64
+    b.ne    sync_full
     save_short
     mov     x1, x0
     to_host_stack
     bl      trap_call
 short_return:
-    cbnz    w0, short_leave
+    ldr     w0, [x19, #VCPU_ATTENTION]
     mov     sp, x19
+    cbnz    w0, short_leave
     restore_short
 
 short_leave:
     save_rest x19
+leave:
+    ldr     x3, [x19, #VCPU_HOST_SP]
+    mov     sp, x3
     mov     x0, x19
     bl      trap_leave                  // returns the vCPU to enter, its state loaded
 // x0: the vCPU to enter.
@@ -101,13 +104,11 @@ sync_full:
     to_host_stack
     mov     x29, xzr
     bl      trap_sync
-    cbnz    w0, full_leave
+full_return:
+    ldr     w0, [x19, #VCPU_ATTENTION]
     mov     sp, x19
-    b       enter_full
-full_leave:
-    mov     x0, x19
-    bl      trap_leave
-    b       vcpu_enter
+    cbz     w0, enter_full
+    b       leave
 
 irq_lower:
     save_short
@@ -123,9 +124,7 @@ serror_lower:
     to_host_stack
     mov     x29, xzr
     bl      trap_serror
-    cbnz    w0, full_leave
-    mov     sp, x19
-    b       enter_full
+    b       full_return
 
 // An exception taken from EL2 itself: Newel is broken. The stack may be what broke, so the frame is built on the
 // emergency stack; CNTHP_CVAL_EL2 holds x0 for the moment, as no timer matters any more.

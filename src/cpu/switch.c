@@ -13,6 +13,7 @@ _Static_assert(offsetof(struct vcpu, regs) == 0, "vectors.S");
 _Static_assert(offsetof(struct vcpu_regs, pc) == VCPU_PC, "vectors.S");
 _Static_assert(offsetof(struct vcpu_regs, pstate) == VCPU_PSTATE, "vectors.S");
 _Static_assert(offsetof(struct vcpu_regs, host_sp) == VCPU_HOST_SP, "vectors.S");
+_Static_assert(offsetof(struct vcpu, attention) == VCPU_ATTENTION, "vectors.S");
 _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "vectors.S");
 
 // X(register, field). A guest's EL1 is AArch64: of AArch32's registers (SPSR_abt, DACR32_EL2...)

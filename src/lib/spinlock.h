@@ -11,13 +11,17 @@ struct spinlock {
     uint16_t next, owner;
 };
 
-#define SPINLOCK_INIT {0, 0}
+#define SPINLOCK_INIT \
+    {                 \
+        0, 0          \
+    }
 
 static inline void spin_lock(struct spinlock *l)
 {
     uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
-    while (__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket) {
-        cpu_relax();
+    uint16_t owner = __atomic_load_n(&l->owner, __ATOMIC_ACQUIRE);
+    while (owner != ticket) {
+        owner = cpu_wait_while(&l->owner, owner);
     }
 }
 

@@ -22,7 +22,18 @@ struct trap_class {
     enum counter counter;
 };
 
+static enum trap_result trap_unknown(struct vcpu *v, uint64_t esr)
+{
+    (void)v;
+    (void)esr;
+    return TRAP_UNHANDLED;
+}
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored \
+    "-Winitializer-overrides" // the first line is for the classes not named
 static const struct trap_class trap_classes[64] = {
+    [0 ... 63] = {trap_unknown, CNT_EXIT_OTHER},
     [EC_WFX] = {trap_wfx, CNT_EXIT_WFX},
     [EC_FP] = {trap_fp, CNT_EXIT_FP},
     [EC_PAUTH] = {trap_pauth, CNT_EXIT_PAUTH},
@@ -39,13 +50,7 @@ static const struct trap_class trap_classes[64] = {
     [EC_WATCHPT_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
     [EC_BRK64] = {trap_debug, CNT_EXIT_DEBUG},
 };
-
-static enum trap_result trap_unknown(struct vcpu *v, uint64_t esr)
-{
-    (void)v;
-    (void)esr;
-    return TRAP_UNHANDLED;
-}
+#pragma clang diagnostic pop
 
 // What executing an instruction does to PSTATE besides its effect: BTYPE is 0 afterwards, and a
 // single step is done (Arm ARM D2.12, D8.5). AArch32 at EL0 also moves on in its IT block.
@@ -58,40 +63,36 @@ static void skip_instruction(struct vcpu *v, uint64_t esr)
     }
 }
 
-static void finish(struct vcpu *v, uint64_t esr, enum trap_result result)
+static void unhandled(struct vcpu *v, uint64_t esr)
 {
+    count(&v->count, CNT_UNHANDLED);
+    log_guest("%s vcpu %u: unhandled exception, ESR 0x%lx at 0x%lx", v->vm->config->name, v->index,
+              esr, v->regs.pc);
+    inject_undef(v);
+}
+
+void trap_sync(struct vcpu *v, uint64_t esr)
+{
+    const struct trap_class *class = &trap_classes[ESR_EC(esr)];
+    count(&v->count, class->counter);
+    enum trap_result result = class->handler(v, esr);
     if (result == TRAP_EMULATED) {
         skip_instruction(v, esr);
     } else if (result == TRAP_UNHANDLED) {
-        count(&v->count, CNT_UNHANDLED);
-        log_guest("%s vcpu %u: unhandled exception, ESR 0x%lx at 0x%lx", v->vm->config->name,
-                  v->index, esr, v->regs.pc);
-        inject_undef(v);
+        unhandled(v, esr);
     }
 }
 
-uint32_t trap_sync(struct vcpu *v, uint64_t esr)
+void trap_call(struct vcpu *v, uint64_t esr)
 {
-    const struct trap_class *class = &trap_classes[ESR_EC(esr)];
-    trap_handler *handler = class->handler != NULL ? class->handler : trap_unknown;
-    count(&v->count, class->handler != NULL ? class->counter : CNT_EXIT_OTHER);
-    finish(v, esr, handler(v, esr));
-    return v->attention;
+    count(&v->count, CNT_EXIT_HVC);
+    trap_hvc(v, esr); // TRAP_RETRY: ELR_EL2 is past an HVC already
 }
 
-uint32_t trap_call(struct vcpu *v, uint64_t esr)
-{
-    bool hvc = ESR_EC(esr) == EC_HVC64;
-    count(&v->count, hvc ? CNT_EXIT_HVC : CNT_EXIT_SMC);
-    finish(v, esr, hvc ? trap_hvc(v, esr) : trap_smc(v, esr));
-    return v->attention;
-}
-
-uint32_t trap_serror(struct vcpu *v, uint64_t esr)
+void trap_serror(struct vcpu *v, uint64_t esr)
 {
     count(&v->count, CNT_EXIT_SERROR);
     inject_serror(v, esr);
-    return v->attention;
 }
 
 // One acknowledged interrupt. v: the vCPU that ran, or NULL.
@@ -117,14 +118,13 @@ static void interrupt(struct vcpu *v, uint32_t intid)
     gic_deactivate(intid);
 }
 
-uint32_t trap_irq(struct vcpu *v)
+void trap_irq(struct vcpu *v)
 {
     count(&v->count, CNT_EXIT_IRQ);
     uint32_t intid = gic_ack();
     if (intid < GIC_SPURIOUS - 3) {
         interrupt(v, intid);
     }
-    return v->attention;
 }
 
 void machine_interrupts(void)

@@ -5,11 +5,14 @@
 
 #include <stdnoreturn.h>
 
-// Called by vectors.S; each returns the vCPU's attention bits (0: straight back to the guest).
-uint32_t trap_sync(struct vcpu *v, uint64_t esr);
-uint32_t trap_call(struct vcpu *v, uint64_t esr);
-uint32_t trap_irq(struct vcpu *v);
-uint32_t trap_serror(struct vcpu *v, uint64_t esr);
+// Called by vectors.S. trap_call() is HVC, for which x20-x29 are not in v->regs; neither are they
+// for trap_irq().
+void trap_sync(struct vcpu *v, uint64_t esr);
+void trap_call(struct vcpu *v, uint64_t esr);
+void trap_irq(struct vcpu *v);
+void trap_serror(struct vcpu *v, uint64_t esr);
+// The vCPU's attention bits are not 0, and it is stored whole but for the state that moves at a
+// switch. Returns the vCPU to enter.
 struct vcpu *trap_leave(struct vcpu *v);
 
 // This CPU's ordinary life: vCPUs, work and waiting.

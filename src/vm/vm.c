@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/vm.h"
 
+#include "arch/bulk.h"
 #include "arch/cache.h"
 #include "arch/sysreg_bits.h"
 #include "con/console.h"
@@ -148,9 +149,8 @@ static int reserve(struct vm *vm)
     return err;
 }
 
-static void announce_off(struct vm *vm)
+static void announce_off(void)
 {
-    console_vm_flush(vm->console);
     for (size_t i = 0; i < vm_count; i++) {
         if (vms[i].state != VM_OFF && vms[i].state != VM_DESTROYED) {
             return;
@@ -173,8 +173,8 @@ static void copy_part(struct vm *vm, const struct blob *blob, uint64_t at, uint6
     uint64_t start = MAX(at, from);
     uint64_t end = MIN(at + blob->size, from + size);
     if (start < end) {
-        memcpy(hpa_ptr(hpa_add(vm->ram, start)), (const char *)blob->data + (start - at),
-               end - start);
+        bulk_copy(hpa_ptr(hpa_add(vm->ram, start)), (const char *)blob->data + (start - at),
+                  end - start, !features.fwb);
     }
 }
 
@@ -191,13 +191,11 @@ static void fill_block(struct vm *vm, uint64_t from)
     void *block = hpa_ptr(hpa_add(vm->ram, from));
     if (!covers(vm->plan.kernel, c->kernel.size, from, BLOCK_SIZE) &&
         !covers(vm->plan.ramdisk, c->ramdisk.size, from, BLOCK_SIZE)) {
-        zero_pages(block, BLOCK_SIZE);
+        bulk_zero(block, BLOCK_SIZE, !features.fwb);
     }
+    fp_borrow();
     copy_part(vm, &c->kernel, vm->plan.kernel, from, BLOCK_SIZE);
     copy_part(vm, &c->ramdisk, vm->plan.ramdisk, from, BLOCK_SIZE);
-    if (!features.fwb) {
-        dcache_clean_inval_poc(block, BLOCK_SIZE);
-    }
 }
 
 static int build_device_tree(struct vm *vm)
@@ -240,7 +238,7 @@ static void build_finish(struct vm *vm)
     if (err) {
         log_warn("%s: no device tree: %s", vm->config->name, error_text(err));
         vm->state = VM_OFF;
-        announce_off(vm);
+        announce_off();
         return;
     }
     reset_machine(vm);
@@ -293,9 +291,10 @@ static bool destroy_step(struct work *work)
     frames_free(vm->owner, vm->control, vm->control_pages);
     CHECK(frames_owned_by(vm->owner) == 0);
     vm->state = VM_DESTROYED;
+    console_vm_flush(vm->console);
     console_vm_set_present(vm->console, false);
     log_info("%s: destroyed", vm->config->name);
-    announce_off(vm);
+    announce_off();
     return false;
 }
 
@@ -386,6 +385,7 @@ void vm_all_off(struct vm *vm)
     spin_unlock(&vm->lock);
     switch (then) {
     case VM_REBUILD:
+        console_vm_flush(vm->console);
         log_info("%s: reset", vm->config->name);
         build(vm);
         break;
@@ -393,8 +393,9 @@ void vm_all_off(struct vm *vm)
         destroy(vm);
         break;
     case VM_STAY_OFF:
+        console_vm_flush(vm->console);
         log_info("%s: off", vm->config->name);
-        announce_off(vm);
+        announce_off();
         break;
     }
 }

@@ -8,6 +8,12 @@ static inline void cpu_relax(void)
 {
 }
 
+static inline uint16_t cpu_wait_while(const uint16_t *p, uint16_t old)
+{
+    (void)old;
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
 // WFI: lets the test bring in an interrupt.
 void cpu_wfi(void);
 
