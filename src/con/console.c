@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "con/console.h"
 
+#include "con/lineedit.h"
 #include "cpu/timer.h"
 #include "dev/uart_host.h"
 #include "lib/check.h"
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/spinlock.h"
-#include "con/lineedit.h"
 
 #include <string.h>
 
@@ -314,16 +314,15 @@ static void show_live(struct console_vm *c, uint32_t limit)
     screen.last = c->shown != c->line ? LAST_VM : LAST_FREE;
 }
 
-// Others: whole lines, between what the screen's last line shows. all: what is unfinished becomes a
-// line as well. Where the line cannot keep up with them they are dropped, lest everybody waits for
-// it.
-static void show_lines(struct console_vm *c, bool all)
+// Others: whole lines, between what the screen's last line shows. Where the line cannot keep up
+// with them they are dropped, lest everybody waits for it.
+static void show_lines(struct console_vm *c)
 {
     bool begun = false;
     while (c->shown != c->head) {
         uint32_t end = line_end(c, c->shown, c->head);
         bool ended = ends_line(c, c->shown, end);
-        if (!ended && !all && end - c->shown < CONSOLE_LINE_MAX) {
+        if (!ended && end - c->shown < CONSOLE_LINE_MAX) {
             break;
         }
         if (uart_backlog() > BACKLOG_MAX) {
@@ -344,13 +343,13 @@ static bool is_live(const struct console_vm *c)
     return c == screen.focus && !screen.monitor;
 }
 
-static void show(struct console_vm *c, bool all)
+static void show(struct console_vm *c)
 {
     bool taken = lock_screen();
     if (is_live(c)) {
         show_live(c, c->head);
     } else {
-        show_lines(c, all);
+        show_lines(c);
     }
     unlock_screen(taken);
 }
@@ -364,7 +363,7 @@ static void delay_expired(struct timer *timer)
         return;
     }
     bool taken = lock_vm(c);
-    show(c, false);
+    show(c);
     unlock_vm(c, taken);
 }
 
@@ -383,7 +382,7 @@ static void start_delay(const struct console_vm *c)
 static __attribute__((noinline)) void write_slowly(struct console_vm *c, bool due)
 {
     if (due) {
-        show(c, false);
+        show(c);
     }
     spin_unlock(&c->lock);
     if (!due) {
@@ -406,10 +405,20 @@ void console_vm_write(void *console_vm, uint8_t byte)
     spin_unlock(&c->lock);
 }
 
+// The next start's output begins a line of its own.
+static void end_line(struct console_vm *c)
+{
+    if (c->head != 0 && byte_at(c, c->head - 1) != '\n') {
+        c->ring[c->head++ % RING_SIZE] = '\r';
+        c->ring[c->head++ % RING_SIZE] = '\n';
+    }
+}
+
 void console_vm_flush(struct console_vm *c)
 {
     bool taken = lock_vm(c);
-    show(c, true);
+    end_line(c);
+    show(c);
     unlock_vm(c, taken);
 }
 

@@ -50,7 +50,7 @@ struct console_vm *console_vm_add(const char *name, void *owner);
 // A VM's end of the console: its PL011's transmit(). console_vm is a struct console_vm. One byte;
 // any CPU.
 void console_vm_write(void *console_vm, uint8_t byte);
-// Shows what is left of an unfinished line; when the VM has stopped.
+// Shows what is left of an unfinished line, and ends it; when the VM has stopped.
 void console_vm_flush(struct console_vm *c);
 // Bytes that were dropped because the line could not keep up; the VM with the focus waits for it
 // instead.
