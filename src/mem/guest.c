@@ -3,6 +3,7 @@
 
 #include "lib/bits.h"
 #include "lib/error.h"
+#include "mem/gpa_hash.h"
 
 // What to do with each piece of the range, a piece being what one descriptor maps.
 struct access {
@@ -33,13 +34,18 @@ static void clear(void *memory, size_t size, void *state)
     __builtin_memset(memory, 0, size);
 }
 
+static int look_up(struct stage2 *s2, gpa_t at, struct s2_entry *e)
+{
+    return s2->hash != NULL ? gpa_hash_lookup(s2->hash, s2, at, e) : stage2_lookup(s2, at, e);
+}
+
 static int find(struct stage2 *s2, gpa_t at, struct s2_entry *e)
 {
-    int err = stage2_lookup(s2, at, e);
+    int err = look_up(s2, at, e);
 
     if ((err != 0 || e->suspended) && s2->hooks != NULL) {
         err = s2->hooks->missing(s2, at);
-        err = err == 0 ? stage2_lookup(s2, at, e) : err;
+        err = err == 0 ? look_up(s2, at, e) : err;
     }
     return err == 0 && e->type == S2_NORMAL ? 0 : ERR_RANGE;
 }

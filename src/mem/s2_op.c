@@ -284,15 +284,19 @@ int s2_split_ends(struct s2_op *op, uint64_t start, uint64_t end)
 
 // ---- The end
 
+void s2_new_generation(struct stage2 *s2)
+{
+    __atomic_store_n(&s2->generation, s2->generation + 1, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 void s2_finish(struct s2_op *op)
 {
     struct stage2 *s2 = op->s2;
 
     s2_flush_tlb(op);
     if (op->changed) {
-        // After the last store, and before a table becomes something else: see stage2_lookup().
-        __atomic_store_n(&s2->generation, s2->generation + 1, __ATOMIC_RELEASE);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        s2_new_generation(s2);
     }
     s2->table_pages -= op->unlinked.count;
     put_all(s2->pool, &op->unlinked);

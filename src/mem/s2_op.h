@@ -104,6 +104,10 @@ static inline uint64_t s2_mended(uint64_t d)
 // Splits until no leaf and no contiguous group has start or end in its middle: ERR_NOMEM.
 int s2_split_ends(struct s2_op *op, uint64_t start, uint64_t end);
 
+// What readers found before is no longer to be believed: after the last store of a change, and
+// before a table becomes something else. s2_finish() does it.
+void s2_new_generation(struct stage2 *s2);
+
 // Ends an operation: what it did is visible to table walks, and what it unlinked is given back.
 void s2_finish(struct s2_op *op);
 

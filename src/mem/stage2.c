@@ -481,10 +481,12 @@ int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out)
     uint64_t d = 0;
 
     if (ipa.v >= BIT(s2->ipa_bits)) {
+        out->level = 0;
         return ERR_NOENT;
     }
     while (!walk(s2, ipa.v, &d, &level)) {
     }
+    out->level = (int)level;
     if (!s2d_is_leaf(d, level)) {
         return ERR_NOENT;
     }
@@ -492,7 +494,6 @@ int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out)
     out->pa = hpa((d & S2D_ADDRESS) | (ipa.v & (out->size - 1)));
     out->rights = s2d_rights_of(d);
     out->type = bits_get(d, 5, 2) == S2_ATTR_DEVICE ? S2_DEVICE : S2_NORMAL;
-    out->level = (int)level;
     out->suspended = (d & S2D_SUSPENDED) != 0;
     return 0;
 }

@@ -41,6 +41,7 @@ struct s2_features {
     bool fwb, ttl, range_tlbi, xnx, bbm2, hafdbs;
 };
 
+struct gpa_hash;
 struct stage2;
 struct s2_entry;
 
@@ -67,6 +68,7 @@ struct stage2 {
     // has not moved since before.
     uint64_t generation;
     const struct s2_hooks *hooks; // or NULL
+    struct gpa_hash *hash;        // in front of the tables, for mem/guest.c; or NULL
 };
 
 struct s2_entry {
@@ -96,8 +98,9 @@ int stage2_map(struct stage2 *s2, gpa_t ipa, hpa_t pa, uint64_t size, enum s2_ri
 int stage2_unmap(struct stage2 *s2, gpa_t ipa, uint64_t size);
 int stage2_protect(struct stage2 *s2, gpa_t ipa, uint64_t size, enum s2_rights rights);
 
-// ERR_NOENT where nothing is mapped. May be called without the lock while others change the tables.
-// What it found may have changed the moment it returns; guest_read() and its like hold the lock.
+// ERR_NOENT where nothing is mapped; out->level is then the level at which the walk ended. May be
+// called without the lock while others change the tables. What it found may have changed the moment
+// it returns; guest_read() and its like hold the lock.
 int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out);
 
 uint64_t stage2_vttbr(const struct stage2 *s2); // VTTBR_EL2

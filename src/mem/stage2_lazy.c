@@ -22,6 +22,7 @@ void stage2_suspend(struct stage2 *s2)
     suspend_entries(s2_root(s2), s2_root_entries(s2));
     cache_dsb_ishst();
     tlbi_vmid(stage2_vttbr(s2));
+    s2_new_generation(s2);
 }
 
 static void resume_entry(uint64_t *entry)

@@ -295,8 +295,8 @@ static void expect_page(uint64_t base, size_t page)
 // Sizes that make pages, contiguous groups, blocks and mixtures.
 static size_t pick_size(void)
 {
-    static const size_t units[] = {1, 1, 1, 16, 32, 512, 512, 8192, 131072};
-    size_t unit = units[pick(ARRAY_SIZE(units))];
+    static const size_t units[] = {1, 1, 1, 16, 32, 512};
+    size_t unit = pick(64) == 0 ? 131072 : pick(16) == 0 ? 8192 : units[pick(ARRAY_SIZE(units))];
 
     return unit * (1 + pick(4)) + (pick(8) == 0 ? pick(16) : 0);
 }
@@ -447,15 +447,15 @@ static void random_against_model(const struct s2_features *f, unsigned ipa_bits,
 static void random_scarce(void **state)
 {
     (void)state;
-    random_against_model(&plain, 40, GIB / 2, 20, 60000);
-    random_against_model(&modern, 32, GIB, 30, 40000);
+    random_against_model(&plain, 40, GIB / 2, 20, 300000);
+    random_against_model(&modern, 32, GIB, 30, 200000);
 }
 
 static void random_plenty(void **state)
 {
     (void)state;
-    random_against_model(&plain, 48, (UINT64_C(1) << 39) - GIB, 2200, 20000);
-    random_against_model(&modern, 36, 0, 2200, 20000);
+    random_against_model(&plain, 48, (UINT64_C(1) << 39) - GIB, 2200, 250000);
+    random_against_model(&modern, 36, 0, 2200, 250000);
 }
 
 static void pages_needed_suffice(void **state)

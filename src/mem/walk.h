@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guest's own translation, walked in software: where the CPU's AT instruction cannot serve, and
+// as its check. EL1&0 regime, 4, 16 and 64 KiB granules, 48-bit addresses (Arm ARM D8.2 to D8.5).
+#pragma once
+
+#include "mem/stage2.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// The guest's registers, as they are when it runs.
+struct walk_regs {
+    uint64_t sctlr, tcr, ttbr0, ttbr1, mair; // _EL1
+    unsigned pa_bits;                        // that ID_AA64MMFR0_EL1 shows the guest
+    bool hafdbs; // hardware sets the access flag and dirty state, where TCR_EL1.HA/HD ask
+    bool pan;    // PSTATE.PAN
+    unsigned el; // 0 or 1: on whose behalf
+};
+
+enum walk_access { WALK_READ, WALK_WRITE, WALK_FETCH };
+
+// The codes of FST in PAR_EL1 and of FSC in ESR_ELx, without the level.
+enum walk_fault {
+    WALK_OK = -1,
+    WALK_ADDRESS_SIZE = 0x00,
+    WALK_TRANSLATION = 0x04,
+    WALK_ACCESS_FLAG = 0x08,
+    WALK_PERMISSION = 0x0c,
+};
+
+struct walk_result {
+    enum walk_fault fault;
+    int level;          // of the fault, or of the leaf of stage 1; 0 to 3
+    bool stage2;        // the fault is stage 2's
+    bool on_walk;       // and a descriptor's address was what it did not translate
+    gpa_t ipa;          // of the byte; at a stage-2 fault, of what did not translate
+    hpa_t pa;           // walk_both()
+    uint64_t size;      // bytes that stage 1's leaf maps
+    uint8_t attributes; // of MAIR_EL1
+    uint8_t shareability;
+};
+
+// Stage 1 alone gives the IPA; stage 2 is used for the descriptors. Reads them through the one
+// door, which populates what was not touched yet.
+void walk_stage1(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum walk_access access,
+                 struct walk_result *out);
+// And then stage 2 for the byte itself: what AT S12E1x gives.
+void walk_both(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum walk_access access,
+               struct walk_result *out);
+
+// PAR_EL1 as AT would leave it (D19.2.113): S1E1x for walk_stage1()'s result, S12E1x for the
+// other's.
+uint64_t walk_par(const struct walk_result *w, bool both);
