@@ -237,8 +237,8 @@ static void structure_address(uint32_t insn, struct access *a)
     a->rm = (uint8_t)get(insn, 20, 16);
     if (get(insn, 23, 23)) {
         a->form = a->rm == 31 ? ADDRESS_POST : ADDRESS_POST_REGISTER;
-        a->offset = access_bytes(a);
-        a->extend = EXTEND_LSL;
+        a->offset = (int64_t)access_bytes(a);
+        a->extend = a->rm == 31 ? 0 : EXTEND_LSL;
     }
 }
 
