@@ -349,7 +349,10 @@ void decode_access(uint32_t insn, struct access *a)
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         if (is(insn, rows[i].mask, rows[i].value)) {
             a->kind = rows[i].decode(insn, a);
-            return;
+            break;
         }
+    }
+    if (a->kind == ACCESS_UNKNOWN) {
+        memset(a, 0, sizeof(*a)); // nothing half decoded
     }
 }
