@@ -134,6 +134,8 @@
 #define SCTLR_I        BIT(12)
 #define SCTLR_WXN      BIT(19)
 #define SCTLR_SPAN     BIT(23)
+#define SCTLR_E0E      BIT(24)
+#define SCTLR_EE       BIT(25)
 #define SCTLR_DSSBS    BIT(44)
 #define SCTLR_EL1_RES1 (BIT(11) | BIT(20) | BIT(22) | BIT(23) | BIT(28) | BIT(29))
 #define SCTLR_EL2_RES1 \

@@ -36,7 +36,7 @@ static int64_t architecture_feature(uint32_t function)
     }
 }
 
-static int64_t call(struct vcpu *v, uint32_t function)
+static int64_t answer(struct vcpu *v, uint32_t function)
 {
     switch (function) {
     case SMCCC_VERSION:
@@ -59,12 +59,17 @@ static int64_t call(struct vcpu *v, uint32_t function)
     }
 }
 
+__attribute__((noinline)) static bool other_call(struct vcpu *v, uint32_t function)
+{
+    v->regs.x[0] = (uint64_t)answer(v, function);
+    return true;
+}
+
 bool smccc_call(struct vcpu *v)
 {
     uint32_t function = (uint32_t)v->regs.x[0];
     if ((function & ~FUNCTION_64) - PSCI_FIRST <= PSCI_LAST - PSCI_FIRST) {
         return psci_call(v, function);
     }
-    v->regs.x[0] = (uint64_t)call(v, function);
-    return true;
+    return other_call(v, function);
 }

@@ -5,7 +5,9 @@
 #include "arch/sysreg.h"
 #include "lib/log.h"
 #include "trap/access.h"
+#include "trap/gpr.h"
 #include "trap/inject.h"
+#include "trap/mmio.h"
 #include "trap/trap.h"
 #include "trap/walk.h"
 #include "vm/guest_fdt.h"
@@ -87,7 +89,8 @@ static enum trap_result other_abort(struct vcpu *v, uint64_t esr, uint64_t far)
     return TRAP_FAULT;
 }
 
-static enum trap_result data_abort(struct vcpu *v, uint64_t esr)
+// All but the usual access to a device.
+__attribute__((noinline)) static enum trap_result data_abort(struct vcpu *v, uint64_t esr)
 {
     struct fault f = {.esr = esr, .far = read_sysreg(far_el2)};
     if (FSC_TYPE(esr) > FSC_PERMISSION) {
@@ -113,16 +116,40 @@ static enum trap_result data_abort(struct vcpu *v, uint64_t esr)
     return esr & ISS_ISV ? access_by_syndrome(v, &f) : access_by_instruction(v, &f);
 }
 
+// Little-endian data and AArch64: the instruction's registers are as they look.
+static bool plain_order(const struct vcpu *v)
+{
+    return ((read_sysreg(sctlr_el1) & (SCTLR_E0E | SCTLR_EE)) | (v->regs.pstate & PSR_AARCH32)) ==
+           0;
+}
+
+// The usual access to a device, by its syndrome: aligned, and no sign to extend.
+static bool usual_access(struct vcpu *v, uint64_t esr)
+{
+    uint64_t ipa = fault_ipa(read_sysreg(far_el2));
+    unsigned size = 1u << ISS_SAS(esr);
+    unsigned reg = (unsigned)ISS_SRT(esr);
+    uint64_t mask = ~UINT64_C(0) >> (64 - 8 * size);
+    if (!is_aligned(ipa, size)) {
+        return false;
+    }
+    if (esr & ISS_WNR) {
+        return mmio_write(v, ipa, size, gpr_read(v, reg) & mask);
+    }
+    struct mmio_answer a = mmio_read(v, ipa, size);
+    if (a.answered) {
+        gpr_write(v, reg, a.value & mask);
+    }
+    return a.answered;
+}
+
 enum trap_result trap_data_abort(struct vcpu *v, uint64_t esr)
 {
-    const uint64_t usual = ISS_ISV | ISS_S1PTW | ISS_CM | 0x3c;
-    if (__builtin_expect((esr & usual) != (ISS_ISV | FSC_TRANSLATION), 0)) {
-        return data_abort(v, esr);
+    const uint64_t telling = ISS_ISV | ISS_SSE | ISS_S1PTW | ISS_CM | 0x3c;
+    if ((esr & telling) == (ISS_ISV | FSC_TRANSLATION) && plain_order(v) && usual_access(v, esr)) {
+        return TRAP_EMULATED;
     }
-    struct fault f = {.esr = esr, .far = read_sysreg(far_el2)};
-    f.ipa = fault_ipa(f.far);
-    return __builtin_expect(in_ram(v->vm, f.ipa), 0) ? data_abort(v, esr)
-                                                     : access_by_syndrome(v, &f);
+    return data_abort(v, esr);
 }
 
 enum trap_result trap_instruction_abort(struct vcpu *v, uint64_t esr)

@@ -16,8 +16,6 @@
 #include <string.h>
 
 #define PSR_AARCH32_E BIT(9)
-#define SCTLR_E0E     BIT(24)
-#define SCTLR_EE      BIT(25)
 #define BYTES_MAX     64 // LD4 of 128-bit registers
 #define VA_BITS       MASK(55, 0)
 
@@ -62,11 +60,11 @@ static enum trap_result nothing_there(struct vcpu *v, const struct fault *f, uin
 // The register's value as an aligned access needs it, and back.
 static enum trap_result syndrome_read(struct vcpu *v, const struct fault *f, unsigned size)
 {
-    uint64_t value;
-    if (!mmio_read(v, f->ipa, size, &value)) {
+    struct mmio_answer a = mmio_read(v, f->ipa, size);
+    if (!a.answered) {
         return nothing_there(v, f, f->far);
     }
-    value = truncate(value, size);
+    uint64_t value = truncate(a.value, size);
     if (big_endian(v)) {
         value = swap(value, size);
     }
@@ -220,15 +218,16 @@ static bool move_piece(struct vcpu *v, struct transfer *t, unsigned at, unsigned
 {
     uint64_t va = t->address + at;
     uint64_t ipa = 0;
-    uint64_t value = 0;
     if (!translate(v, t, va, &ipa)) {
         return false;
     }
     bool done;
     if (t->a.load) {
-        done = mmio_read(v, ipa, size, &value);
-        memcpy(&t->bytes[at], &value, size);
+        struct mmio_answer a = mmio_read(v, ipa, size);
+        memcpy(&t->bytes[at], &a.value, size);
+        done = a.answered;
     } else {
+        uint64_t value = 0;
         memcpy(&value, &t->bytes[at], size);
         done = mmio_write(v, ipa, size, value);
     }

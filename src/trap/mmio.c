@@ -19,24 +19,27 @@ static struct device *find_device(struct vm *vm, uint64_t ipa)
     return NULL;
 }
 
-bool mmio_read(struct vcpu *v, uint64_t ipa, unsigned size, uint64_t *value)
+struct mmio_answer mmio_read(struct vcpu *v, uint64_t ipa, unsigned size)
 {
+    struct mmio_answer a = {.answered = true};
     if (ipa - VGIC_DIST_BASE < VGIC_DIST_SIZE) {
         count(&v->count, CNT_MMIO_GICD);
-        *value = vgic_dist_read(v->vgic, ipa - VGIC_DIST_BASE, size);
-        return true;
+        a.value = vgic_dist_read(v->vgic, ipa - VGIC_DIST_BASE, size);
+        return a;
     }
     if (ipa - VGIC_RDIST_BASE < RDISTS_SIZE) {
         count(&v->count, CNT_MMIO_GICR);
-        return vgic_rdist_read(v->vgic, ipa - VGIC_RDIST_BASE, size, value);
+        a.answered = vgic_rdist_read(v->vgic, ipa - VGIC_RDIST_BASE, size, &a.value);
+        return a;
     }
     struct device *d = find_device(v->vm, ipa);
     if (d == NULL) {
-        return false;
+        a.answered = false;
+        return a;
     }
     count(&v->count, (enum counter)d->counter);
-    *value = d->ops->read(d, v, ipa - d->base.v, size);
-    return true;
+    a.value = d->ops->read(d, v, ipa - d->base.v, size);
+    return a;
 }
 
 bool mmio_write(struct vcpu *v, uint64_t ipa, unsigned size, uint64_t value)

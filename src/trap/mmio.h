@@ -7,8 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// size 1, 2, 4 or 8 bytes, ipa aligned to it. False where nothing answers. On the vCPU's own CPU.
-bool mmio_read(struct vcpu *v, uint64_t ipa, unsigned size, uint64_t *value);
+struct mmio_answer {
+    uint64_t value; // bits above the size asked for are not to be relied on
+    bool answered;
+};
+
+// size 1, 2, 4 or 8 bytes, ipa aligned to it. Not answered where nothing is. On the vCPU's own CPU.
+struct mmio_answer mmio_read(struct vcpu *v, uint64_t ipa, unsigned size);
 bool mmio_write(struct vcpu *v, uint64_t ipa, unsigned size, uint64_t value);
 
 // Is there a device at all?

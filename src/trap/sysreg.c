@@ -23,12 +23,14 @@
 #define ANY_OP1 KEY(0, 7, 0, 0, 0)
 #define ALL     KEY(3, 7, 15, 15, 7)
 
-#define ISS_IS_READ(iss) (((iss)&1) != 0)
+#define ISS_READ         1u
+#define ISS_IS_READ(iss) (((iss)&ISS_READ) != 0)
 #define ISS_RT(iss)      ((unsigned)bits_get(iss, 9, 5))
-#define ISS_CRM(iss)     ((unsigned)bits_get(iss, 4, 1))
 #define ISS_OP2(iss)     ((unsigned)bits_get(iss, 19, 17))
 
-#define ID_SPACE      KEY(3, 0, 0, 0, 0) // op2 and CRm tell which
+// The ID registers: CRm 1..7, op2 0..7. CRm 0 holds MIDR and its like, which do not trap.
+#define ID_SPACE      KEY(3, 0, 0, 0, 0)
+#define ID_ROWS       KEY(0, 0, 0, 7, 0)
 #define ICC_SGI1R_EL1 KEY(3, 0, 12, 11, 5)
 
 #define OSLSR_OSLM BIT(3) // the OS lock exists
@@ -40,7 +42,7 @@ void sysreg_init_vm(struct vm *vm)
     vm->id_policy.hide_sve = true; // its registers are not switched
     vm->id_policy.hide_pmu = true;
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
-        vm->id[i] = features_guest_id(&features, &vm->id_policy, i);
+        vm->id[8 + i] = features_guest_id(&features, &vm->id_policy, i);
     }
 }
 
@@ -141,13 +143,10 @@ static enum trap_result pauth_key(struct vcpu *v, uint32_t iss)
     return pauth_enable(v) ? TRAP_RETRY : undefined(v, iss);
 }
 
-// CRm 0 of the ID space holds MIDR, MPIDR and REVIDR, which do not trap; CRm 8 and up hold nothing.
+// Rows by CRm, of 8 registers by op2.
 static enum trap_result id_register(struct vcpu *v, uint32_t iss)
 {
-    unsigned index = ID_INDEX(ISS_CRM(iss), ISS_OP2(iss));
-    if (!ISS_IS_READ(iss) || index >= ID_REG_COUNT) {
-        return undefined(v, iss);
-    }
+    unsigned index = ((iss << 2) & 0x38) | ISS_OP2(iss);
     count(&v->count, CNT_SYSREG_ID);
     gpr_write(v, ISS_RT(iss), v->vm->id[index]);
     return TRAP_EMULATED;
@@ -181,6 +180,7 @@ static const struct sysreg_rule {
     {0, KEY(1, 0, 7, 10, 2), ignored}, // DC CSW
     {0, KEY(1, 0, 7, 14, 2), ignored}, // DC CISW
     // Absent features
+    {ANY_CRM | ANY_OP2, KEY(3, 0, 0, 0, 0), undefined},   // writes to the ID space, CRm 8 and up
     {ANY_CRM | ANY_OP2, KEY(3, 0, 9, 0, 0), undefined},   // PMU, SPE, TRBE
     {ANY_CRM | ANY_OP2, KEY(3, 3, 9, 0, 0), undefined},   // PMU at EL0
     {KEY(0, 0, 0, 7, 7), KEY(3, 3, 14, 8, 0), undefined}, // PMEVCNTR, PMEVTYPER, PMCCFILTR
@@ -205,8 +205,11 @@ static const struct sysreg_rule {
     {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(1, 0, 15, 0, 0), undefined},
 };
 
-static enum trap_result by_rule(struct vcpu *v, uint32_t iss)
+__attribute__((noinline)) static enum trap_result by_rule(struct vcpu *v, uint32_t iss)
 {
+    if ((iss & ALL) == ICC_SGI1R_EL1) {
+        return send_sgi(v, iss, true);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         if ((iss & ALL & ~rules[i].ignore) == rules[i].key) {
             return rules[i].access(v, iss);
@@ -218,11 +221,8 @@ static enum trap_result by_rule(struct vcpu *v, uint32_t iss)
 enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr)
 {
     uint32_t iss = (uint32_t)ESR_ISS(esr);
-    if ((iss & ALL & ~(ANY_CRM | ANY_OP2)) == ID_SPACE) {
+    if ((iss & ((ALL & ~(ID_ROWS | ANY_OP2)) | ISS_READ)) == (ID_SPACE | ISS_READ)) {
         return id_register(v, iss);
-    }
-    if ((iss & ALL) == ICC_SGI1R_EL1) {
-        return send_sgi(v, iss, true);
     }
     return by_rule(v, iss);
 }

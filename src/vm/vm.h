@@ -47,7 +47,7 @@ struct vm {
     struct device *devices[VM_MAX_DEVICES]; // all but the interrupt controller; the busiest first
     unsigned device_count;
     struct id_policy id_policy;
-    uint64_t id[ID_REG_COUNT]; // what the guest reads (trap/sysreg.c)
+    uint64_t id[8 + ID_REG_COUNT]; // what the guest reads, by CRm * 8 + op2 (trap/sysreg.c)
     struct console_vm *console;
     struct work work;  // building, zeroing, destroying: one at a time
     uint64_t progress; // of work

@@ -61,11 +61,10 @@ bool mmio_present(struct vcpu *v, uint64_t ipa)
     return (ipa & 0x2000) == 0;
 }
 
-bool mmio_read(struct vcpu *v, uint64_t ipa, unsigned size, uint64_t *value)
+struct mmio_answer mmio_read(struct vcpu *v, uint64_t ipa, unsigned size)
 {
     check_piece(ipa, size);
-    *value = ~ipa; // more bits than size has
-    return mmio_present(v, ipa);
+    return (struct mmio_answer){~ipa, mmio_present(v, ipa)}; // more bits than size has
 }
 
 bool mmio_write(struct vcpu *v, uint64_t ipa, unsigned size, uint64_t value)

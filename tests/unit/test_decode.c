@@ -220,17 +220,17 @@ bool mmio_present(struct vcpu *vcpu, uint64_t ipa)
     return ipa - DEVICE < SIZE;
 }
 
-bool mmio_read(struct vcpu *vcpu, uint64_t ipa, unsigned size, uint64_t *value)
+struct mmio_answer mmio_read(struct vcpu *vcpu, uint64_t ipa, unsigned size)
 {
     assert_ptr_equal(vcpu, v);
     assert_true(size <= 8 && is_aligned(ipa, size));
-    *value = 0;
-    if (ipa - DEVICE >= SIZE) {
-        return false;
+    struct mmio_answer a = {.value = 0};
+    if (ipa - DEVICE < SIZE) {
+        memcpy(&a.value, &device[ipa - DEVICE], size);
+        a.answered = true;
+        reads++;
     }
-    memcpy(value, &device[ipa - DEVICE], size);
-    reads++;
-    return true;
+    return a;
 }
 
 bool mmio_write(struct vcpu *vcpu, uint64_t ipa, unsigned size, uint64_t value)
