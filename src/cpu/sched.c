@@ -168,6 +168,7 @@ void sched_block(struct vcpu *v)
         account(v);
         set_active(v, false);
         count(&v->count, CNT_SCHED_BLOCK);
+        this_cpu()->current = NULL; // from here on, another CPU may wake it and run it
     }
     spin_unlock(&sched.lock);
 }
@@ -178,6 +179,7 @@ bool sched_off(struct vcpu *v)
     account(v);
     set_active(v, false);
     v->state = VCPU_OFF;
+    this_cpu()->current = NULL;
     bool last = --v->share->on == 0;
     spin_unlock(&sched.lock);
     return last;
@@ -284,7 +286,9 @@ struct vcpu *sched_next(struct vcpu *prev)
 {
     struct percpu *cpu = this_cpu();
     spin_lock(&sched.lock);
-    if (prev != NULL && prev->state == VCPU_RUNNING) {
+    // Not by its state: a vCPU that blocked here may be running elsewhere by now.
+    bool still_here = prev != NULL && cpu->current == prev;
+    if (still_here) {
         account(prev);
         enqueue(prev);
     }
@@ -295,7 +299,7 @@ struct vcpu *sched_next(struct vcpu *prev)
         }
         struct vcpu *v = pick(cpu->id);
         if (v != NULL) {
-            if (prev != NULL && prev != v && prev->state == VCPU_READY) {
+            if (still_here && prev != v) {
                 count(&prev->count, CNT_SCHED_PREEMPT);
             }
             take(cpu, v);

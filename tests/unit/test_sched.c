@@ -136,6 +136,30 @@ static void does_not_block_past_a_request(void **state)
     finish(v);
 }
 
+// Between its blocking and this CPU's choice of the next one, another CPU wakes it and runs it.
+static void blocked_here_runs_elsewhere(void **state)
+{
+    (void)state;
+    machine(2);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v = make(&share, ~0u);
+    assert_ptr_equal(sched_next(NULL), v);
+    sched_block(v);
+    playing = 1;
+    vcpu_notify(v, ATTN_VIRQ);
+    assert_ptr_equal(sched_next(NULL), v);
+    playing = 0;
+    struct vcpu *w = make(&share, BIT(0));
+    assert_ptr_equal(sched_next(v), w);
+    assert_int_equal(v->state, VCPU_RUNNING);
+    assert_int_equal(share.active, 2);
+    playing = 1;
+    assert_ptr_equal(leave(v), v);
+    finish(v);
+    playing = 0;
+    finish(w);
+}
+
 // Run `turns` slices on each CPU; returns how the ticks were shared.
 static void share_time(unsigned cpus, unsigned turns)
 {
@@ -268,6 +292,7 @@ int main(void)
         cmocka_unit_test(claim_once),
         cmocka_unit_test(wakes_from_block),
         cmocka_unit_test(does_not_block_past_a_request),
+        cmocka_unit_test(blocked_here_runs_elsewhere),
         cmocka_unit_test(honours_weights),
         cmocka_unit_test(shares_by_vm_not_by_vcpu),
         cmocka_unit_test(keeps_to_affinity),
