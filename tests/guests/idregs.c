@@ -203,7 +203,6 @@ static const struct feature features[] = {
     {"TCR2", MRS(3, 0, 2, 0, 3), 7, 3, 0, 1, true},
     {"SCTLR2", MRS(3, 0, 1, 0, 3), 7, 3, 4, 1, true},
     {"BRBE", MRS(2, 1, 9, 0, 0), 5, 0, 52, 1, true},
-    {"ECV", MRS(3, 3, 14, 0, 5), 7, 0, 60, 1, false}, /* CNTPCTSS_EL0 */
 };
 
 static void check_feature(const struct feature *f)
