@@ -5,7 +5,7 @@
 #include "lib/bits.h"
 
 // From here on one instruction that empties the cache costs the machine less than many by address.
-#define EMPTY_FROM (64 * 1024)
+#define EMPTY_FROM UINT64_C(65536)
 
 // CTR_EL0 (D19.2.34)
 #define CTR_IDC     BIT(28)
@@ -14,7 +14,6 @@
 #define CTR_IMIN(c) bits_get(c, 3, 0)
 #define CTR_DMIN(c) bits_get(c, 19, 16)
 #define L1IP_PIPT   3
-#define LINE(log)   ((size_t)4 << (log))
 
 static struct coherence_features features;
 
@@ -30,9 +29,9 @@ bool coherence_lazy(void)
 
 static size_t lines(hpa_t base, size_t size, uint64_t log)
 {
-    uint64_t line = LINE(log);
+    uint64_t shift = log + 2; // the field counts words
 
-    return (size_t)((align_up(base.v + size, line) - align_down(base.v, line)) / line);
+    return (size_t)(((base.v + size - 1) >> shift) - (base.v >> shift) + 1);
 }
 
 static void clean_and_invalidate(struct coherence_counters *c, hpa_t base, size_t size)

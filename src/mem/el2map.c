@@ -62,6 +62,7 @@ static uint64_t *table_of(uint64_t d)
     return hpa_ptr(hpa(d & ADDRESS));
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter)
 static void store(uint64_t *entry, uint64_t d)
 {
     __atomic_store_n(entry, d, __ATOMIC_RELEASE);

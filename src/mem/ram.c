@@ -54,11 +54,15 @@ static void unlink_block(struct ram *ram, uint32_t n)
 }
 
 // A block changes lists only when it becomes, or stops being, wholly free or wholly used.
+static bool at_edge(uint16_t free_pages)
+{
+    return free_pages == 0 || free_pages == RAM_BLOCK_PAGES;
+}
+
 static void set_free(struct ram *ram, uint32_t n, uint16_t free_pages)
 {
     struct ram_block *b = &ram->block[n];
-    bool moves = free_pages == 0 || free_pages == RAM_BLOCK_PAGES || b->free == 0 ||
-                 b->free == RAM_BLOCK_PAGES;
+    bool moves = at_edge(free_pages) || at_edge(b->free);
 
     ram->free_pages += free_pages;
     ram->free_pages -= b->free;
@@ -157,7 +161,12 @@ int ram_get_page(struct ram *ram, hpa_t *out)
     struct ram_block *b = &ram->block[n];
 
     *out = address_of(ram, n, take_page(b));
-    set_free(ram, n, (uint16_t)(b->free - 1));
+    if (at_edge(b->free) || b->free == 1) {
+        set_free(ram, n, (uint16_t)(b->free - 1));
+    } else {
+        b->free--;
+        ram->free_pages--;
+    }
     return 0;
 }
 

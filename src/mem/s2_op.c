@@ -32,23 +32,22 @@ void s2_fill(uint64_t *entry, size_t n, uint64_t descriptor, uint64_t step)
 {
 #pragma clang loop unroll_count(8)
     for (size_t i = 0; i < n; i++) {
-        __atomic_store_n(&entry[i], descriptor, __ATOMIC_RELAXED);
+        entry[i] = descriptor;
         descriptor += step;
     }
 }
 
 uint64_t *s2_find(const struct stage2 *s2, uint64_t ipa, unsigned *level)
 {
-    uint64_t *table = s2_root(s2);
+    unsigned l = s2->start_level, shift = s2_shift(l);
+    uint64_t *entry = &s2_root(s2)[ipa >> shift];
 
-    for (*level = s2->start_level;; (*level)++) {
-        uint64_t *entry = &table[s2_index(s2, *level, ipa)];
-
-        if (!s2d_is_table(*entry, *level)) {
-            return entry;
-        }
-        table = s2d_table(*entry);
+    for (; s2d_is_table(*entry, l); l++) {
+        shift -= 9;
+        entry = &s2d_table(*entry)[(ipa >> shift) % S2_ENTRIES];
     }
+    *level = l;
+    return entry;
 }
 
 // ---- Table pages
@@ -126,13 +125,13 @@ void s2_note(struct s2_op *op, uint64_t ipa, unsigned level)
 
     if (f->entries == 0) {
         f->low = ipa;
-        f->level = level;
+        f->level = (uint8_t)level;
     }
     f->low = MIN(f->low, ipa);
     f->high = MAX(f->high, ipa + s2_span(level));
-    f->level = f->level == level ? level : 0;
+    f->level = f->level == level ? (uint8_t)level : 0;
     f->entries++;
-    op->changed = true;
+    f->changed = true;
 }
 
 void s2_note_table(struct s2_op *op, uint64_t ipa, unsigned level)
@@ -162,7 +161,7 @@ void s2_flush_tlb(struct s2_op *op)
     } else {
         tlbi_vmid(vttbr);
     }
-    *f = (struct s2_flush){0};
+    *f = (struct s2_flush){.changed = true};
 }
 
 // ---- Splitting
@@ -295,7 +294,7 @@ void s2_finish(struct s2_op *op)
     struct stage2 *s2 = op->s2;
 
     s2_flush_tlb(op);
-    if (op->changed) {
+    if (op->flush.changed) {
         s2_new_generation(s2);
     }
     s2->table_pages -= op->unlinked.count;

@@ -11,26 +11,32 @@
 // given back yet; linked by their first word, which as a descriptor is invalid.
 struct s2_tables {
     uint64_t *first;
-    size_t count;
+    uint32_t count;
 };
 
 // What has to leave the TLBs.
 struct s2_flush {
     uint64_t low, high;
-    size_t entries;
-    unsigned level; // of the leaves, if all of one level; else 0
-    bool tables;    // some may be cached as well, on the way to the leaves
+    uint32_t entries;
+    uint8_t level; // of the leaves, if all of one level; else 0
+    bool tables;   // some may be cached as well, on the way to the leaves
+    bool changed;  // a translation that existed, in a way that a reader could see; kept by a flush
 };
 
 // Starts as {.s2 = the space}; ends with s2_finish(), or by a failed s2_take() before any change.
+// Small enough for the compiler to zero it in line.
 struct s2_op {
     struct stage2 *s2;
     struct s2_tables spare, unlinked;
     struct s2_flush flush;
-    bool changed; // a translation that existed, in a way that a reader could see
 };
 
+_Static_assert(sizeof(struct s2_flush) <= 24, "struct s2_op grows beyond 64 bytes");
+
 const struct s2_features *s2_features(void);
+
+// A leaf's descriptor, all but its address; of a block. A page has S2D_TABLE as well.
+uint64_t s2_attributes(enum s2_rights rights, enum s2_memtype type);
 
 static inline uint64_t s2_load(const uint64_t *entry)
 {
@@ -38,6 +44,7 @@ static inline uint64_t s2_load(const uint64_t *entry)
 }
 
 // A table's contents are visible before the descriptor that points to it.
+// NOLINTNEXTLINE(readability-non-const-parameter)
 static inline void s2_store(uint64_t *entry, uint64_t descriptor)
 {
     __atomic_store_n(entry, descriptor, __ATOMIC_RELEASE);

@@ -47,25 +47,19 @@ static bool uniform_rights(const struct space *sp, gpa_t base, enum s2_rights *r
 
 // ---- Populating
 
-// Newly given memory: zeroes, in memory as well as in caches.
-static void wipe(struct space *sp, hpa_t base, size_t size)
+// Wipes what is about to become part of the guest's memory, and settles its rights: it is
+// executable at once if it was a fetch that asked.
+static enum s2_rights prepare(struct space *sp, hpa_t pa, size_t size, enum s2_rights rights,
+                              bool fetch)
 {
-    zero_pages(hpa_ptr(base), size);
-    coherence_hand_over(&sp->coherence, base, size);
-}
-
-// Wiped memory becomes part of the guest's; executable at once if it was a fetch that asked.
-static int map_fresh(struct space *sp, gpa_t at, hpa_t pa, size_t size, enum s2_rights rights,
-                     bool fetch)
-{
-    wipe(sp, pa, size);
-    if (fetch && (rights & S2_X) != 0 && coherence_lazy()) {
-        coherence_make_fresh_executable(&sp->coherence, pa, size);
-        sp->coherence.execute_faults++;
-    } else {
-        rights = withheld(rights);
+    zero_pages(hpa_ptr(pa), size);
+    coherence_hand_over(&sp->coherence, pa, size);
+    if (!fetch || (rights & S2_X) == 0 || !coherence_lazy()) {
+        return withheld(rights);
     }
-    return stage2_map_locked(&sp->s2, at, pa, size, rights, S2_NORMAL);
+    coherence_make_fresh_executable(&sp->coherence, pa, size);
+    sp->coherence.execute_faults++;
+    return rights;
 }
 
 static int populate_block(struct space *sp, gpa_t base, enum s2_rights rights, bool fetch)
@@ -76,7 +70,8 @@ static int populate_block(struct space *sp, gpa_t base, enum s2_rights rights, b
     if (err != 0) {
         return err;
     }
-    err = map_fresh(sp, base, block, BLOCK_SIZE, rights, fetch);
+    rights = prepare(sp, block, BLOCK_SIZE, rights, fetch);
+    err = stage2_map_locked(&sp->s2, base, block, BLOCK_SIZE, rights, S2_NORMAL);
     if (err != 0) {
         ram_put_block(&sp->ram, block);
         return err;
@@ -139,18 +134,44 @@ static void collapse(struct space *sp, gpa_t base)
     sp->counters.collapsed++;
 }
 
-static int populate_page(struct space *sp, gpa_t at, bool fetch)
+// entry: where the walk for at ends, at this level.
+static int map_page(struct space *sp, gpa_t at, hpa_t pa, uint64_t *entry, unsigned level,
+                    bool fetch)
+{
+    enum s2_rights rights = override_at(&sp->overrides, at, NULL);
+
+    rights = prepare(sp, pa, PAGE_SIZE, rights, fetch);
+    if (level < 3) {
+        return stage2_map_locked(&sp->s2, at, pa, PAGE_SIZE, rights, S2_NORMAL);
+    }
+    s2_store(entry, pa.v | s2_attributes(rights, S2_NORMAL) | S2D_TABLE);
+    cache_dsb_ishst();
+    return 0;
+}
+
+// map_page() for what happens all the time: data, no overrides, and the table is there.
+static void map_page_fast(struct space *sp, hpa_t pa, uint64_t *entry)
+{
+    zero_pages(hpa_ptr(pa), PAGE_SIZE);
+    coherence_hand_over(&sp->coherence, pa, PAGE_SIZE);
+    s2_store(entry, pa.v | sp->page_attributes);
+    cache_dsb_ishst();
+}
+
+static int populate_page(struct space *sp, gpa_t at, uint64_t *entry, unsigned level, bool fetch)
 {
     struct space_span *span = span_at(sp, at);
-    gpa_t page = gpa(align_down(at.v, PAGE_SIZE));
-    enum s2_rights rights = override_at(&sp->overrides, page, NULL);
     hpa_t pa;
     int err = ram_get_page(&sp->ram, &pa);
 
     if (err != 0) {
         return err;
     }
-    err = map_fresh(sp, page, pa, PAGE_SIZE, rights, fetch);
+    if (level == 3 && !fetch && sp->overrides.count == 0) {
+        map_page_fast(sp, pa, entry);
+    } else {
+        err = map_page(sp, gpa(align_down(at.v, PAGE_SIZE)), pa, entry, level, fetch);
+    }
     if (err != 0) {
         ram_put_page(&sp->ram, pa);
         return err;
@@ -164,16 +185,15 @@ static int populate_page(struct space *sp, gpa_t at, bool fetch)
     return 0;
 }
 
-static int populate(struct space *sp, gpa_t at, bool fetch)
+static int populate(struct space *sp, gpa_t at, uint64_t *entry, unsigned level, bool fetch)
 {
     enum s2_rights rights;
 
-    if (!sp->config.small_pages && span_at(sp, at)->pages == 0 &&
-        uniform_rights(sp, span_base(at), &rights) &&
+    if (level < 3 && !sp->config.small_pages && uniform_rights(sp, span_base(at), &rights) &&
         populate_block(sp, span_base(at), rights, fetch) == 0) {
         return 0;
     }
-    return populate_page(sp, at, fetch);
+    return populate_page(sp, at, entry, level, fetch);
 }
 
 // ---- Executing
@@ -214,30 +234,33 @@ static void page_became_executable(struct space *sp, gpa_t at, bool uncached)
     }
 }
 
-// Maintains the page and grants execution; of a larger block the page alone, unless there is no
-// table left to take it apart with.
-static int make_executable(struct space *sp, gpa_t at, struct s2_entry e, bool uncached)
+// Maintains the size bytes around at, and then grants execution.
+static int grant(struct space *sp, gpa_t at, const struct s2_entry *e, uint64_t size, bool uncached)
 {
-    enum s2_rights rights = (e.rights & ~S2_X_LATER) | S2_X;
-    uint64_t size = PAGE_SIZE;
+    enum s2_rights rights = (e->rights & ~S2_X_LATER) | S2_X;
     gpa_t base = gpa(align_down(at.v, size));
 
     if (NEWEL_MUTATION == MUTATION_DESCRIPTOR_FIRST) {
         stage2_protect_locked(&sp->s2, base, size, rights);
     }
-    coherence_make_executable(&sp->coherence, hpa(align_down(e.pa.v, size)), size, uncached);
-    int err = stage2_protect_locked(&sp->s2, base, size, rights);
+    coherence_make_executable(&sp->coherence, hpa(align_down(e->pa.v, size)), size, uncached);
+    return stage2_protect_locked(&sp->s2, base, size, rights);
+}
 
-    if (err != 0) {
-        size = e.size;
-        base = gpa(align_down(at.v, size));
-        coherence_make_executable(&sp->coherence, hpa(align_down(e.pa.v, size)), size, uncached);
-        err = stage2_protect_locked(&sp->s2, base, size, rights);
-    }
+// One page, also of a larger block, unless there is no table left to take that apart with.
+static int make_executable(struct space *sp, gpa_t at, bool uncached)
+{
+    struct s2_entry e;
+    int err = stage2_lookup(&sp->s2, at, &e);
+
+    CHECK(err == 0);
     sp->coherence.execute_faults++;
-    if (err == 0 && size == PAGE_SIZE) {
+    if (grant(sp, at, &e, PAGE_SIZE, uncached) == 0) {
         page_became_executable(sp, at, uncached);
-    } else if (err == 0 && size == BLOCK_SIZE) {
+        return 0;
+    }
+    err = grant(sp, at, &e, e.size, uncached);
+    if (err == 0 && e.size == BLOCK_SIZE) {
         span_at(sp, at)->withheld = 0;
     }
     return err;
@@ -254,20 +277,25 @@ static enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_acc
                                       bool uncached)
 {
     enum s2_rights need = access == SPACE_READ ? S2_R : access == SPACE_WRITE ? S2_W : S2_X;
-    struct s2_entry e;
+    bool fetch = access == SPACE_FETCH;
+    unsigned level = 0;
     int err = 0;
 
-    if ((override_at(&sp->overrides, at, NULL) & need) == 0) {
+    if (sp->overrides.count > 0 && (override_at(&sp->overrides, at, NULL) & need) == 0) {
         sp->counters.denied++;
         return SPACE_DENIED;
     }
-    stage2_resume(&sp->s2, at, look_at_suspended);
-    if (stage2_lookup(&sp->s2, at, &e) != 0) {
-        err = populate(sp, at, access == SPACE_FETCH);
-    } else if (access == SPACE_FETCH && (e.rights & S2_X_LATER) != 0) {
-        err = make_executable(sp, at, e, uncached);
+    if (sp->s2.suspended) {
+        stage2_resume(&sp->s2, at, look_at_suspended);
+    }
+    uint64_t *entry = s2_find(&sp->s2, at.v, &level), d = *entry;
+
+    if (!s2d_is_leaf(d, level)) {
+        err = populate(sp, at, entry, level, fetch);
+    } else if (fetch && (d & S2D_X_LATER) != 0) {
+        err = make_executable(sp, at, uncached);
     } else {
-        CHECK((e.rights & need) != 0);
+        CHECK((s2d_rights_of(d) & need) != 0);
         sp->counters.retried++;
     }
     return err == 0 ? SPACE_RETRY : SPACE_NO_MEMORY;
@@ -298,13 +326,15 @@ void space_maintain_all(struct space *sp)
 static int missing(struct stage2 *s2, gpa_t at)
 {
     struct space *sp = space_of(s2);
-    struct s2_entry e;
+    unsigned level = 0;
 
     if (!is_ram(sp, at)) {
         return ERR_RANGE;
     }
     stage2_resume(s2, at, look_at_suspended);
-    return stage2_lookup(s2, at, &e) == 0 ? 0 : populate(sp, at, false);
+    uint64_t *entry = s2_find(s2, at.v, &level);
+
+    return s2d_is_leaf(*entry, level) ? 0 : populate(sp, at, entry, level, false);
 }
 
 // The pages of [at, at + size), which lie in one leaf.
@@ -471,6 +501,7 @@ int space_init(struct space *sp, struct pool *pool, const struct space_config *c
     err = stage2_init(&sp->s2, pool, config->ipa_bits, config->vmid);
     if (err == 0) {
         sp->s2.hooks = &hooks;
+        sp->page_attributes = s2_attributes(withheld(S2_RWX), S2_NORMAL) | S2D_TABLE;
         err = take_tables(sp);
     }
     if (err == 0 && !config->lazy) {

@@ -48,6 +48,7 @@ struct space {
     struct space_span *span;
     hpa_t tables; // of ram and span
     size_t table_pages;
+    uint64_t page_attributes; // of a page's descriptor, where data is touched first
     bool uncached; // a vCPU runs, or may run, with its caches off; for whoever knows to set
     struct space_counters counters;
     struct coherence_counters coherence;

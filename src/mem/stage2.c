@@ -26,8 +26,7 @@ const struct s2_features *s2_features(void)
 
 // ---- Entries
 
-// Of a block; a page has S2D_TABLE as well.
-static uint64_t leaf_attributes(enum s2_rights rights, enum s2_memtype type)
+uint64_t s2_attributes(enum s2_rights rights, enum s2_memtype type)
 {
     uint64_t d = S2D_VALID | S2D_AF | s2d_rights(rights);
 
@@ -142,6 +141,19 @@ static size_t leaves_in(const struct stage2 *s2, const struct mapping *m, unsign
     return level == s2->start_level ? n : MIN(n, S2_ENTRIES - s2_index(s2, level, at));
 }
 
+// 2 MiB spans of [at, end), which lies in 1 GiB, that need a table: those not whole, or all of
+// them.
+static size_t spans_in_pages(const struct mapping *m, uint64_t at, uint64_t end)
+{
+    uint64_t first = at / BLOCK_SIZE, last = (end - 1) / BLOCK_SIZE;
+    bool start_cut = !is_aligned(at, BLOCK_SIZE), end_cut = !is_aligned(end, BLOCK_SIZE);
+
+    if (!is_aligned(m->offset, BLOCK_SIZE)) {
+        return (size_t)(last - first + 1);
+    }
+    return first == last ? (size_t)(start_cut || end_cut) : (size_t)start_cut + end_cut;
+}
+
 // Tables needed below an empty entry to map [at, end), which lies in it.
 static size_t tables_below(const struct mapping *m, unsigned level, uint64_t at, uint64_t end)
 {
@@ -152,9 +164,12 @@ static size_t tables_below(const struct mapping *m, unsigned level, uint64_t at,
     }
     size_t need = 1;
 
-    for (uint64_t n; level < 2 && at < end; at += n) {
-        n = s2_in_entry(level + 1, at, end);
-        need += tables_below(m, level + 1, at, at + n);
+    if (level == 1) {
+        need += spans_in_pages(m, at, end);
+    }
+    for (uint64_t n; level == 0 && at < end; at += n) {
+        n = s2_in_entry(1, at, end);
+        need += tables_below(m, 1, at, at + n);
     }
     return need;
 }
@@ -207,8 +222,8 @@ static void map_below(struct s2_op *op, const struct mapping *m, uint64_t *entry
 {
     uint64_t *below = s2_pop(op);
 
-    if (level == 2 && n == BLOCK_SIZE) {
-        fill_leaves(m, below, 3, at, S2_ENTRIES); // every entry, so there is no need to zero it
+    if (n == s2_span(level) && leaves_in(op->s2, m, level + 1, at, at + n) == S2_ENTRIES) {
+        fill_leaves(m, below, level + 1, at, S2_ENTRIES); // all of it: no need to zero it first
     } else {
         zero_pages(below, PAGE_SIZE);
         map_commit(op, m, below, level + 1, at, at + n);
@@ -286,7 +301,7 @@ int stage2_map_locked(struct stage2 *s2, gpa_t ipa, hpa_t pa, uint64_t size, enu
     if (err != 0) {
         return err;
     }
-    struct mapping m = {.offset = pa.v - ipa.v, .attributes = leaf_attributes(rights, type)};
+    struct mapping m = {.offset = pa.v - ipa.v, .attributes = s2_attributes(rights, type)};
 
     if (size != PAGE_SIZE || !map_page(s2, &m, ipa.v, &err)) {
         err = map_range(s2, &m, ipa.v, ipa.v + size);
@@ -395,7 +410,7 @@ static void set_rights(struct s2_op *op, uint64_t *table, unsigned level, uint64
         } else if (d == 0 || d == wanted) {
             continue;
         } else if (!c->break_groups) {
-            op->changed = true;
+            op->flush.changed = true;
             s2_store(entry, wanted);
             if (s2d_valid(d)) {
                 s2_note(op, at, level);
@@ -407,6 +422,23 @@ static void set_rights(struct s2_op *op, uint64_t *table, unsigned level, uint64
     }
 }
 
+// A single page that stands alone. False if it does not.
+static bool change_page(struct s2_op *op, uint64_t ipa, const struct change *c)
+{
+    unsigned level = 0;
+    uint64_t *entry = s2_find(op->s2, ipa, &level), d = *entry;
+
+    if (level < 3 || (d & S2D_CONTIGUOUS) != 0) {
+        return false;
+    }
+    if (d != 0 && d != changed(c, d)) {
+        s2_store(entry, changed(c, d));
+        s2_note(op, ipa, 3);
+        s2_finish(op);
+    }
+    return true;
+}
+
 static int change_rights(struct stage2 *s2, gpa_t ipa, uint64_t size, enum s2_rights rights,
                          bool withhold)
 {
@@ -416,6 +448,9 @@ static int change_rights(struct stage2 *s2, gpa_t ipa, uint64_t size, enum s2_ri
 
     if (err == 0 && !rights_valid(rights)) {
         err = ERR_INVALID;
+    }
+    if (err == 0 && size == PAGE_SIZE && change_page(&op, ipa.v, &c)) {
+        return 0;
     }
     if (err == 0) {
         err = s2_split_ends(&op, ipa.v, ipa.v + size);
@@ -456,22 +491,24 @@ int stage2_protect(struct stage2 *s2, gpa_t ipa, uint64_t size, enum s2_rights r
 // suspension higher up is added to the leaf.
 static bool walk(const struct stage2 *s2, uint64_t ipa, uint64_t *descriptor, unsigned *level)
 {
-    uint64_t generation = __atomic_load_n(&s2->generation, __ATOMIC_ACQUIRE);
-    const uint64_t *table = s2_root(s2);
-    uint64_t suspended = 0;
+    uint64_t generation = __atomic_load_n(&s2->generation, __ATOMIC_ACQUIRE), suspended = 0;
+    unsigned l = s2->start_level, shift = s2_shift(l);
+    const uint64_t *entry = &s2_root(s2)[ipa >> shift];
 
-    for (*level = s2->start_level;; (*level)++) {
-        uint64_t d = s2_load(&table[s2_index(s2, *level, ipa)]);
+    for (;; l++) {
+        uint64_t d = s2_load(entry);
 
         if (__atomic_load_n(&s2->generation, __ATOMIC_ACQUIRE) != generation) {
             return false;
         }
-        if (!s2d_is_table(d, *level)) {
+        if (!s2d_is_table(d, l)) {
             *descriptor = d | (d != 0 ? suspended : 0);
+            *level = l;
             return true;
         }
         suspended |= d & S2D_SUSPENDED;
-        table = s2d_table(d);
+        shift -= 9;
+        entry = &s2d_table(d)[(ipa >> shift) % S2_ENTRIES];
     }
 }
 

@@ -67,6 +67,7 @@ struct stage2 {
     // Counts changes of what was mapped already; what was read of the tables is still true if it
     // has not moved since before.
     uint64_t generation;
+    bool suspended;               // an entry may be: stage2_suspend() was called
     const struct s2_hooks *hooks; // or NULL
     struct gpa_hash *hash;        // in front of the tables, for mem/guest.c; or NULL
 };

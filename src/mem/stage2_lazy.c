@@ -19,6 +19,7 @@ static void suspend_entries(uint64_t *entry, size_t n)
 
 void stage2_suspend(struct stage2 *s2)
 {
+    s2->suspended = true;
     suspend_entries(s2_root(s2), s2_root_entries(s2));
     cache_dsb_ishst();
     tlbi_vmid(stage2_vttbr(s2));
@@ -51,6 +52,9 @@ bool stage2_resume(struct stage2 *s2, gpa_t ipa, stage2_look_fn *look)
     uint64_t *table = s2_root(s2);
     bool any = false;
 
+    if (!s2->suspended) {
+        return false;
+    }
     for (unsigned level = s2->start_level;; level++) {
         uint64_t *entry = &table[s2_index(s2, level, ipa.v)];
         bool suspended = (*entry & S2D_SUSPENDED) != 0;
