@@ -150,14 +150,10 @@ static uint32_t read_locked(struct pl011 *u, uint32_t offset)
     }
 }
 
-static uint64_t pl011_read(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size)
+// Apart from pl011_read(), so that UARTFR needs no stack.
+__attribute__((noinline)) static uint64_t read_part(struct pl011 *u, uint64_t offset, unsigned size)
 {
-    struct pl011 *u = container_of(dev, struct pl011, dev);
     uint32_t value;
-    (void)v;
-    if (offset == UARTFR) {
-        return flags(u); // a driver polls it before every byte
-    }
     uint32_t at = (uint32_t)offset & ~UINT32_C(3);
     if (at == UARTFR) {
         value = flags(u);
@@ -168,6 +164,16 @@ static uint64_t pl011_read(struct device *dev, struct vcpu *v, uint64_t offset, 
         spin_unlock(&u->lock);
     }
     return value >> 8 * (offset & 3) & MASK(8 * MIN(size, 4u) - 1, 0);
+}
+
+static uint64_t pl011_read(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size)
+{
+    struct pl011 *u = container_of(dev, struct pl011, dev);
+    (void)v;
+    if (offset == UARTFR) {
+        return flags(u); // a driver polls it before every byte
+    }
+    return read_part(u, offset, size);
 }
 
 static void write_locked(struct pl011 *u, uint32_t offset, uint32_t value)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/mmio.h"
 
-#include "irq/vgic.h"
 #include "vm/vm.h"
 
 #include <stddef.h>
@@ -10,36 +9,38 @@
 
 static struct device *find_device(struct vm *vm, uint64_t ipa)
 {
-    for (unsigned i = 0; i < vm->device_count; i++) {
-        struct device *d = vm->devices[i];
-        if (ipa - d->base.v < d->size) {
-            return d;
-        }
+    struct device *const *d = vm->devices;
+    while (*d != NULL && ipa - (*d)->base.v >= (*d)->size) {
+        d++;
     }
-    return NULL;
+    return *d;
 }
 
-struct mmio_answer mmio_read(struct vcpu *v, uint64_t ipa, unsigned size)
+__attribute__((noinline)) static struct mmio_answer
+read_redistributor(struct vcpu *v, uint64_t offset, unsigned size)
 {
-    struct mmio_answer a = {.answered = true};
-    if (ipa - VGIC_DIST_BASE < VGIC_DIST_SIZE) {
-        count(&v->count, CNT_MMIO_GICD);
-        a.value = vgic_dist_read(v->vgic, ipa - VGIC_DIST_BASE, size);
-        return a;
-    }
-    if (ipa - VGIC_RDIST_BASE < RDISTS_SIZE) {
-        count(&v->count, CNT_MMIO_GICR);
-        a.answered = vgic_rdist_read(v->vgic, ipa - VGIC_RDIST_BASE, size, &a.value);
-        return a;
-    }
+    struct mmio_answer a = {.value = 0};
+    count(&v->count, CNT_MMIO_GICR);
+    a.answered = vgic_rdist_read(v->vgic, offset, size, &a.value);
+    return a;
+}
+
+static struct mmio_answer read_device(struct vcpu *v, uint64_t ipa, unsigned size)
+{
     struct device *d = find_device(v->vm, ipa);
     if (d == NULL) {
-        a.answered = false;
-        return a;
+        return (struct mmio_answer){0, false};
     }
     count(&v->count, (enum counter)d->counter);
-    a.value = d->ops->read(d, v, ipa - d->base.v, size);
-    return a;
+    return (struct mmio_answer){d->ops->read(d, v, ipa - d->base.v, size), true};
+}
+
+struct mmio_answer mmio_read_other(struct vcpu *v, uint64_t ipa, unsigned size)
+{
+    if (ipa >> 24 == VGIC_DIST_BASE >> 24 && ipa - VGIC_RDIST_BASE < RDISTS_SIZE) {
+        return read_redistributor(v, ipa - VGIC_RDIST_BASE, size);
+    }
+    return read_device(v, ipa, size);
 }
 
 bool mmio_write(struct vcpu *v, uint64_t ipa, unsigned size, uint64_t value)

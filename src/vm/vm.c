@@ -419,7 +419,6 @@ int vms_init(const struct manifest *manifest, char *message, size_t message_size
         CHECK(load_plan(vm->config, &vm->plan) == 0); // the manifest's reader made sure
         vm->devices[0] = &vm->uart.dev;
         vm->devices[1] = &vm->rtc.dev;
-        vm->device_count = 2;
         sysreg_init_vm(vm);
     }
     bool any = false;

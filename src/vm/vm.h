@@ -44,8 +44,8 @@ struct vm {
     struct vgic *vgic;
     struct pl011 uart;
     struct pl031 rtc;
-    struct device *devices[VM_MAX_DEVICES]; // all but the interrupt controller; the busiest first
-    unsigned device_count;
+    // All but the interrupt controller; the busiest first, NULL after the last.
+    struct device *devices[VM_MAX_DEVICES + 1];
     struct id_policy id_policy;
     uint64_t id[8 + ID_REG_COUNT]; // what the guest reads, by CRm * 8 + op2 (trap/sysreg.c)
     struct console_vm *console;

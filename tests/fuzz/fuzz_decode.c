@@ -61,7 +61,7 @@ bool mmio_present(struct vcpu *v, uint64_t ipa)
     return (ipa & 0x2000) == 0;
 }
 
-struct mmio_answer mmio_read(struct vcpu *v, uint64_t ipa, unsigned size)
+struct mmio_answer mmio_read_other(struct vcpu *v, uint64_t ipa, unsigned size)
 {
     check_piece(ipa, size);
     return (struct mmio_answer){~ipa, mmio_present(v, ipa)}; // more bits than size has

@@ -220,7 +220,7 @@ bool mmio_present(struct vcpu *vcpu, uint64_t ipa)
     return ipa - DEVICE < SIZE;
 }
 
-struct mmio_answer mmio_read(struct vcpu *vcpu, uint64_t ipa, unsigned size)
+struct mmio_answer mmio_read_other(struct vcpu *vcpu, uint64_t ipa, unsigned size)
 {
     assert_ptr_equal(vcpu, v);
     assert_true(size <= 8 && is_aligned(ipa, size));
