@@ -44,7 +44,8 @@ enum {
 #define PATIENCE_US   1000000
 
 static struct gic_config machine_gic;
-static unsigned spi_limit; // first INTID that is no SPI of the distributor's
+static uint64_t sgi_targets[MAX_CPUS]; // ICC_SGI1R_EL1 that reaches a CPU, but for the INTID
+static unsigned spi_limit;             // first INTID that is no SPI of the distributor's
 
 const struct gic_config *gic_config(void)
 {
@@ -201,6 +202,12 @@ static void reset_private(uint64_t gicr)
     mmio_write32(sgi + GICD_ISENABLER, (uint32_t)on);
 }
 
+static uint64_t sgi_target(uint64_t mpidr)
+{
+    return bits_get(mpidr, 39, 32) << 48 | bits_get(mpidr, 23, 16) << 32 |
+           bits_get(mpidr, 15, 8) << 16 | bits_get(mpidr, 7, 4) << 44 | BIT(bits_get(mpidr, 3, 0));
+}
+
 int gic_init_cpu(void)
 {
     struct percpu *cpu = this_cpu();
@@ -214,6 +221,7 @@ int gic_init_cpu(void)
         return ERR_TIMEOUT;
     }
     reset_private(cpu->gicr);
+    sgi_targets[cpu->id] = sgi_target(cpu->mpidr);
     if (!icc_enable_el2()) {
         log_warn("GIC: firmware keeps the CPU interface of CPU %u from EL2", cpu->id);
         return ERR_UNSUPPORTED;
@@ -240,10 +248,7 @@ void gic_deactivate(uint32_t intid)
 
 void gic_send_sgi(unsigned cpu, uint32_t sgi)
 {
-    uint64_t a = percpus[cpu].mpidr;
-    icc_write_sgi1r(bits_get(a, 39, 32) << 48 | bits_get(a, 23, 16) << 32 |
-                    bits_get(a, 15, 8) << 16 | bits_get(a, 7, 4) << 44 | BIT(bits_get(a, 3, 0)) |
-                    (uint64_t)sgi << 24);
+    icc_write_sgi1r(sgi_targets[cpu] | (uint64_t)sgi << 24);
 }
 
 void gic_send_sgi_others(uint32_t sgi)

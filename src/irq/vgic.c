@@ -44,7 +44,7 @@ struct vgic *vgic_create(void *mem, struct vcpu *const *vcpus, unsigned count)
     CHECK(count >= 1 && count <= VM_MAX_VCPUS);
     struct vgic *g = mem;
     g->count = count;
-    g->linear = true;
+    g->linear = (UINT32_C(1) << count) - 1;
     read_machine(g);
     for (unsigned i = 0; i < count; i++) {
         struct vgic_cpu *c = (struct vgic_cpu *)((char *)mem + dist_size() + i * cpu_size());
@@ -52,7 +52,7 @@ struct vgic *vgic_create(void *mem, struct vcpu *const *vcpus, unsigned count)
         c->vgic = g;
         c->index = i;
         c->affinity = pack_affinity(vcpus[i]->mpidr);
-        g->linear = g->linear && c->affinity == i;
+        g->linear = c->affinity == i ? g->linear : 0;
         g->cpu[i] = c;
         vcpus[i]->vgic = c;
     }
@@ -115,7 +115,8 @@ static uint32_t changed_for(struct vgic_cpu *c, unsigned bank, uint32_t bits)
     return UINT32_C(1) << c->index;
 }
 
-uint32_t vgic_placed_in(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits)
+uint32_t vgic_placed_in(const struct vgic *g, const struct vgic_cpu *owner, unsigned bank,
+                        uint32_t bits)
 {
     if (bank == 0) {
         return owner->bank.placed & bits ? UINT32_C(1) << owner->index : 0;
@@ -127,14 +128,24 @@ uint32_t vgic_placed_in(struct vgic *g, struct vgic_cpu *owner, unsigned bank, u
     return cpus;
 }
 
+uint32_t vgic_refold(struct vgic *g, uint32_t cpus)
+{
+    for (uint32_t c = cpus; c != 0; c &= c - 1) {
+        g->cpu[bit_first(c)]->refold = true;
+    }
+    return cpus;
+}
+
 uint32_t vgic_changed(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits)
 {
     uint32_t cpus = vgic_placed_in(g, owner, bank, bits);
     if (bank == 0) {
         // The machine's timer interrupt may have to be let go.
         bool held = owner->timer_held && (bits & VTIMER_BIT);
-        return cpus | changed_for(owner, 0, bits) | (held ? UINT32_C(1) << owner->index : 0);
+        cpus |= held ? UINT32_C(1) << owner->index : 0;
+        return vgic_refold(g, cpus) | changed_for(owner, 0, bits);
     }
+    vgic_refold(g, cpus);
     for (unsigned i = 0; i < g->count; i++) {
         cpus |= changed_for(g->cpu[i], bank, bits);
     }
@@ -223,7 +234,7 @@ void vgic_set_spi(struct vgic *g, uint32_t intid, bool level)
     spin_lock(&g->lock);
     if (set_line(b, bit, level)) {
         if (b->placed & bit) {
-            cpus = UINT32_C(1) << g->placed_in[n];
+            cpus = vgic_refold(g, UINT32_C(1) << g->placed_in[n]);
         } else if (g->target[n] != VGIC_NO_TARGET) {
             cpus = changed_for(g->cpu[g->target[n]], bank, bit);
         }
@@ -252,24 +263,26 @@ bool vgic_ppi_in_flight(struct vgic_cpu *c, uint32_t intid)
 
 // ---- SGIs (IHI 0069, 12.2.19 ICC_SGI1R_EL1) ----
 
+#define SGI_IRM     BIT(40)
+#define SGI_CLUSTER (MASK(55, 48) | MASK(39, 32) | MASK(23, 16)) // Aff3, Aff2, Aff1
+#define SGI_RANGE   MASK(47, 44)
+
 static uint32_t sgi_targets(const struct vgic_cpu *from, uint64_t sgi1r)
 {
     const struct vgic *g = from->vgic;
-    uint32_t all = (UINT32_C(1) << g->count) - 1;
-    if (sgi1r & BIT(40)) { // IRM: all but the sender
-        return all & ~(UINT32_C(1) << from->index);
+    if (g->linear != 0 && (sgi1r & (SGI_IRM | SGI_CLUSTER | SGI_RANGE)) == 0) {
+        return (uint32_t)sgi1r & 0xffff & g->linear;
     }
-    uint32_t list = (uint32_t)bits_get(sgi1r, 15, 0);
+    if (sgi1r & SGI_IRM) { // all but the sender
+        return ((UINT32_C(1) << g->count) - 1) & ~(UINT32_C(1) << from->index);
+    }
     uint32_t cluster = (uint32_t)(bits_get(sgi1r, 55, 48) << 16 | bits_get(sgi1r, 39, 32) << 8 |
                                   bits_get(sgi1r, 23, 16));
     uint32_t range = (uint32_t)bits_get(sgi1r, 47, 44);
-    if (g->linear) {
-        return cluster == 0 && range == 0 ? list & all : 0;
-    }
     uint32_t cpus = 0;
     for (unsigned i = 0; i < g->count; i++) {
         uint32_t a = g->cpu[i]->affinity;
-        bool meant = a >> 8 == cluster && (a & 0xff) >> 4 == range && (list >> (a & 15) & 1);
+        bool meant = a >> 8 == cluster && (a & 0xff) >> 4 == range && (sgi1r >> (a & 15) & 1);
         cpus |= meant ? UINT32_C(1) << i : 0;
     }
     return cpus;

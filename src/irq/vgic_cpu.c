@@ -93,6 +93,7 @@ static uint32_t fold(struct vgic_cpu *c)
         cpus |= fold_one(c, i);
     }
     c->lr_count = 0;
+    c->refold = false;
     return cpus;
 }
 
@@ -236,11 +237,19 @@ static void set_control(struct vgic_cpu *c, uint64_t vmcr, uint32_t left)
     }
 }
 
-// A level that has fallen since the machine told of it is not pending any more.
+bool vgic_sample_timer(struct vgic_cpu *c)
+{
+    bool line = vtimer_line(c->vcpu);
+    if (!line) {
+        c->bank.line &= ~VTIMER_BIT;
+    }
+    return line;
+}
+
 static void sample_timer(struct vgic_cpu *c)
 {
-    if ((c->bank.line & VTIMER_BIT) && !vtimer_line(c->vcpu)) {
-        c->bank.line &= ~VTIMER_BIT;
+    if (c->bank.line & VTIMER_BIT) {
+        (void)vgic_sample_timer(c);
     }
 }
 
@@ -295,30 +304,124 @@ static uint32_t fold_for_good(struct vgic_cpu *c)
     return fold(c);
 }
 
+// ---- the short way: one interrupt more, nothing else changed ----
+
+// List register that holds or held the interrupt.
+static unsigned find_lr(const struct vgic_cpu *c, uint32_t intid)
+{
+    unsigned n = 0;
+    while (c->lr_intid[n] != intid) {
+        n++;
+    }
+    return n;
+}
+
+// A list register for the interrupt without folding: a new one, or the one it was in, if that is
+// done with. c->vgic->lrs for none.
+static unsigned find_room(const struct vgic_cpu *c, const struct vgic_bank *b, uint32_t intid)
+{
+    if (!(b->placed >> intid % 32 & 1)) {
+        return c->lr_count;
+    }
+    unsigned n = find_lr(c, intid);
+    uint64_t lr = ich_read_lr(n);
+    return ICH_LR_STATE(lr) == 0 && !((lr & ICH_LR_EOI) && !(lr & ICH_LR_HW)) ? n : c->vgic->lrs;
+}
+
+// No maintenance is due, nobody has the interrupts taken, and what is placed is as it was.
+static bool undisturbed(const struct vgic_cpu *c)
+{
+    return !c->refold && c->lr_stale == c->lr_count && c->hcr == (ICH_HCR_EN | ICH_HCR_LRENPIE) &&
+           c->vgic->taken_bank == NULL;
+}
+
+static bool place_at(struct vgic_cpu *c, unsigned n, uint32_t intid)
+{
+    if (n >= c->vgic->lrs || (ich_read_vmcr() & ICH_VMCR_VEOIM)) {
+        return false;
+    }
+    place(c, n, CLASS_PENDING << 24 | intid);
+    if (n == c->lr_count) {
+        c->lr_stale = ++c->lr_count;
+    }
+    return true;
+}
+
+// True if there was no more to do than that.
+static bool place_one(struct vgic_cpu *c)
+{
+    if ((c->ready & (c->ready - 1)) || !undisturbed(c)) {
+        return false;
+    }
+    if (c->ready == 0) {
+        return true;
+    }
+    unsigned bank = bit_first(c->ready);
+    struct vgic_bank *b = vgic_bank(c, bank);
+    uint32_t todo = ((vgic_pending(b) & ~b->placed) | b->latch) & vgic_eligible(c, b, bank);
+    bool active = ((vgic_active_here(c, b, bank) & ~b->placed) | (b->active & todo)) != 0;
+    if ((todo & (todo - 1)) || active || (bank == 0 && (todo & VTIMER_BIT))) {
+        return false;
+    }
+    uint32_t intid = bank * 32 + (todo != 0 ? bit_first(todo) : 0);
+    if (todo != 0 && !place_at(c, find_room(c, b, intid), intid)) {
+        return false;
+    }
+    c->ready = 0;
+    return true;
+}
+
+// The same for the virtual timer, which is active in the machine.
+static bool place_timer(struct vgic_cpu *c)
+{
+    struct vgic_bank *b = &c->bank;
+    if (!undisturbed(c) || !(vgic_eligible(c, b, 0) & ~b->active & ~b->latch & VTIMER_BIT)) {
+        return false;
+    }
+    if (!place_at(c, find_room(c, b, VGIC_PPI_VTIMER), VGIC_PPI_VTIMER)) {
+        return false;
+    }
+    c->timer_held = true;
+    return true;
+}
+
 // ---- a vCPU's time on a CPU ----
+
+static uint32_t flush(struct vgic_cpu *c)
+{
+    uint32_t cpus = fold_for_good(c);
+    fill(c);
+    return cpus;
+}
 
 void vgic_flush(struct vgic_cpu *c)
 {
     spin_lock(&c->vgic->lock);
-    uint32_t cpus = fold_for_good(c);
-    fill(c);
+    uint32_t cpus = place_one(c) ? 0 : flush(c);
     spin_unlock(&c->vgic->lock);
     vgic_notify(c->vgic, cpus);
 }
 
 void vgic_maintenance(struct vgic_cpu *c)
 {
-    vgic_flush(c); // the conditions are gone with the list registers that made them
+    spin_lock(&c->vgic->lock);
+    uint32_t cpus = flush(c); // the conditions are gone with the list registers that made them
+    spin_unlock(&c->vgic->lock);
+    vgic_notify(c->vgic, cpus);
 }
 
 void vgic_forward_vtimer(struct vgic_cpu *c)
 {
+    uint32_t cpus = 0;
     spin_lock(&c->vgic->lock);
-    uint32_t cpus = fold_for_good(c);
-    c->timer_held = true;
     c->bank.line |= VTIMER_BIT;
-    c->ready |= 1;
-    fill(c);
+    if (!place_timer(c)) {
+        cpus = fold_for_good(c);
+        c->bank.line |= VTIMER_BIT; // folding takes it for what an interrupt before this one left
+        c->ready |= 1;
+        c->timer_held = true;
+        fill(c);
+    }
     spin_unlock(&c->vgic->lock);
     vgic_notify(c->vgic, cpus);
 }

@@ -4,8 +4,6 @@
 // always on, no LPIs, no message-based SPIs.
 #include "irq/vgic_state.h"
 
-#include "irq/vtimer.h"
-
 enum {
     GICD_CTLR = 0x0000,
     GICD_TYPER = 0x0004,
@@ -80,12 +78,14 @@ static void end(const struct view *w, uint32_t bits)
 static uint32_t read_pending(const struct view *w)
 {
     const struct vgic_bank *b = begin(w, ~UINT32_C(0));
-    uint32_t pending = vgic_pending(b);
-    if (w->bank == 0 && w->owner == w->self) { // what the machine has not told of yet
-        uint32_t line = vtimer_line(w->self->vcpu) ? VTIMER_BIT : 0;
-        pending = (pending & ~VTIMER_BIT) | (b->latch & VTIMER_BIT) | line;
+    uint32_t told = 0;
+    uint32_t line = 0;
+    if (w->bank == 0 && w->owner == w->self) { // the machine tells of a rise only, and not at once
+        told = b->line & VTIMER_BIT;
+        line = vgic_sample_timer(w->self) ? VTIMER_BIT : 0;
     }
-    end(w, 0);
+    uint32_t pending = vgic_pending(b) | line;
+    end(w, told & ~line);
     return pending;
 }
 
@@ -317,7 +317,14 @@ static void control_write(struct vgic_cpu *c, uint32_t value)
     }
 }
 
-static uint32_t dist_read_word(struct vgic_cpu *c, uint32_t offset)
+// Apart from dist_read_word(), so that what is there alone needs no stack.
+__attribute__((noinline)) static uint64_t dist_read_bank(struct vgic_cpu *c, uint32_t offset)
+{
+    struct view w = {c, c, word_bank(offset)};
+    return w.bank != 0 && w.bank < VGIC_BANKS ? word_read(&w, offset) : 0;
+}
+
+static uint64_t dist_read_word(struct vgic_cpu *c, uint32_t offset)
 {
     unsigned n;
     if (offset == GICD_CTLR) {
@@ -335,8 +342,7 @@ static uint32_t dist_read_word(struct vgic_cpu *c, uint32_t offset)
     if (router_index(offset, &n)) {
         return (uint32_t)(c->vgic->irouter[n] >> (offset & 4 ? 32 : 0));
     }
-    struct view w = {c, c, word_bank(offset)};
-    return w.bank != 0 && w.bank < VGIC_BANKS ? word_read(&w, offset) : 0;
+    return dist_read_bank(c, offset);
 }
 
 // Bytes and halfwords are parts of words. Only IPRIORITYR must have bytes, IROUTER doublewords; the
@@ -346,13 +352,24 @@ static uint64_t part(uint32_t word, uint64_t offset, unsigned size)
     return word >> 8 * (offset & 3) & MASK(8 * size - 1, 0);
 }
 
-uint64_t vgic_dist_read(struct vgic_cpu *c, uint64_t offset, unsigned size)
+__attribute__((noinline)) static uint64_t dist_read_other(struct vgic_cpu *c, uint32_t at,
+                                                          unsigned size)
+{
+    if (size == 8) {
+        return dist_read_word(c, at) | dist_read_word(c, at + 4) << 32;
+    }
+    return part((uint32_t)dist_read_word(c, at & ~UINT32_C(3)), at, size);
+}
+
+// Words first, and not inlined where it is called: the price of an exit counts its registers.
+__attribute__((noinline)) uint64_t vgic_dist_read(struct vgic_cpu *c, uint64_t offset,
+                                                  unsigned size)
 {
     uint32_t at = (uint32_t)offset;
-    if (size == 8) {
-        return dist_read_word(c, at) | (uint64_t)dist_read_word(c, at + 4) << 32;
+    if (size == 4) {
+        return dist_read_word(c, at);
     }
-    return part(dist_read_word(c, at & ~UINT32_C(3)), offset, size);
+    return dist_read_other(c, at, size);
 }
 
 static void dist_write_word(struct vgic_cpu *c, uint32_t offset, unsigned size, uint32_t value)

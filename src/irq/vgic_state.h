@@ -52,6 +52,7 @@ struct vgic_cpu {
     uint32_t routed[VGIC_SPI_BANKS];     // SPIs that go to this vCPU
     uint32_t active_spi[VGIC_SPI_BANKS]; // SPIs that this vCPU has active
     uint32_t ready;  // bit n: bank n may have something to put into a list register
+    bool refold;     // something that is placed has changed in the banks
     bool running;    // between vgic_load() and vgic_save()
     bool asleep;     // GICR_WAKER.ProcessorSleep
     bool timer_held; // the machine's timer PPI is active here for this vCPU
@@ -71,7 +72,7 @@ struct vgic {
     uint32_t ctlr; // group enables
     unsigned count;
     struct vgic_cpu *cpu[VM_MAX_VCPUS];
-    bool linear;        // vCPU n has affinity n
+    uint32_t linear;    // a bit for each vCPU, or 0 where vCPU n has not affinity n
     uint8_t lrs, aprs;  // the machine's
     bool dir_trap;      // the machine has ICH_HCR_EL2.TDIR
     uint32_t timer_ppi; // the machine's INTID of the virtual timer
@@ -131,7 +132,10 @@ static inline uint32_t vgic_to_place(const struct vgic_cpu *c, const struct vgic
 
 // vgic.c. Sets of vCPUs are bit masks by index; owner is the vCPU whose bank 0 is meant, and not
 // looked at for an SPI bank. The vCPUs that have some of bits placed.
-uint32_t vgic_placed_in(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits);
+uint32_t vgic_placed_in(const struct vgic *g, const struct vgic_cpu *owner, unsigned bank,
+                        uint32_t bits);
+// What they have placed has changed in the banks: they must fold. Returns cpus.
+uint32_t vgic_refold(struct vgic *g, uint32_t cpus);
 // bits may have changed: the vCPUs that must look.
 uint32_t vgic_changed(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits);
 // Without the lock.
@@ -141,6 +145,9 @@ void vgic_clear_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
 void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter);
 
 // vgic_cpu.c
+// The virtual timer's output now. A level that has fallen since the machine told of it is not
+// pending any more. On the vCPU's own CPU.
+bool vgic_sample_timer(struct vgic_cpu *c);
 // For a register access by vCPU self, on its CPU: sees to it that none of bits is placed, and stays
 // so until vgic_give_back(). Drops the lock while it waits for another CPU. self's list registers
 // may be empty afterwards, it then has ATTN_VIRQ.

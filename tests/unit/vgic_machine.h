@@ -599,7 +599,9 @@ static void step_timer(void)
         return;
     }
     machine.model[v].timer = chance(2);
-    machine.vcpu[v].attention |= ATTN_VIRQ; // a fall is seen at the next exit
+    if (!machine.model[v].timer) { // the registers do not trap: a fall is seen when somebody looks
+        (void)mmio_read(v, v, 0, bit_word(4, 0));
+    }
 }
 
 // ---- the scheduler ----
@@ -676,7 +678,9 @@ static void check_timers(void)
         }
         const struct model_int *m = model_int(v, VGIC_PPI_VTIMER);
         REQUIRE(active || !(machine.model[v].timer || m->active));
-        REQUIRE(!active || machine.model[v].timer || m->active || m->latch);
+        // Where it is not to be signalled, it does not matter.
+        bool forwarded = m->enabled && (machine.ctlr >> (m->group1 ? 1 : 0) & 1);
+        REQUIRE(!active || machine.model[v].timer || m->active || m->latch || !forwarded);
     }
 }
 
