@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: Apache-2.0
+// System-register traps and stage-2 aborts: which device, which register, which fault.
+#include "arch/at.h"
+#include "arch/sysreg.h"
+#include "fake_at.h"
+#include "irq/vgic.h"
+#include "irq/vtimer.h"
+#include "lib/log.h"
+#include "mem/guest.h"
+#include "trap/mmio.h"
+#include "trap/sysreg.h"
+#include "trap/trap.h"
+#include "trap/walk.h"
+#include "vm/guest_fdt.h"
+#include "vm/vm.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct vm vm;
+static struct vm_config config = {.name = "vm", .memory = 64 << 20, .cpus = 2};
+static struct vcpu *v;
+static struct device uart, rtc;
+static uint64_t device_offset, device_value, sgi_value;
+static unsigned sgis0, sgis1;
+static bool ram_mapped;
+static uint8_t table[0x3000]; // guest RAM at VM_RAM_BASE
+
+void log_guest(const char *fmt, ...)
+{
+    (void)fmt;
+}
+
+int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size)
+{
+    (void)s2;
+    if (from.v - VM_RAM_BASE > sizeof(table) - size) {
+        return -1;
+    }
+    memcpy(to, &table[from.v - VM_RAM_BASE], size);
+    return 0;
+}
+
+int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out)
+{
+    (void)s2, (void)ipa;
+    *out = (struct s2_entry){.rights = S2_RW};
+    return ram_mapped ? 0 : -1;
+}
+
+uint64_t vgic_dist_read(struct vgic_cpu *c, uint64_t offset, unsigned size)
+{
+    (void)c, (void)size;
+    return 0xd15700000000 | offset;
+}
+
+void vgic_dist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value)
+{
+    (void)c, (void)size;
+    device_offset = offset;
+    device_value = value;
+}
+
+bool vgic_rdist_read(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t *value)
+{
+    (void)c, (void)size;
+    *value = offset;
+    return offset < 2 * VGIC_RDIST_SIZE;
+}
+
+bool vgic_rdist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value)
+{
+    (void)c, (void)size, (void)value;
+    device_offset = offset;
+    return offset < 2 * VGIC_RDIST_SIZE;
+}
+
+void vgic_send_sgi(struct vgic_cpu *from, uint64_t value, bool group1)
+{
+    (void)from;
+    sgi_value = value;
+    *(group1 ? &sgis1 : &sgis0) += 1;
+}
+
+void vgic_deactivate(struct vgic_cpu *c, uint64_t value)
+{
+    (void)c, (void)value;
+}
+
+bool vtimer_sysreg_read(struct vcpu *which, unsigned op2, uint64_t *value)
+{
+    (void)which;
+    *value = 0x700 + op2;
+    return op2 < 3;
+}
+
+bool vtimer_sysreg_write(struct vcpu *which, unsigned op2, uint64_t value)
+{
+    (void)which;
+    device_value = value;
+    return op2 < 3;
+}
+
+static uint64_t read(struct device *dev, struct vcpu *which, uint64_t offset, unsigned size)
+{
+    (void)which, (void)size;
+    device_offset = offset;
+    return dev == &uart ? 0x0123456789abcdef : 0x1c;
+}
+
+static void write(struct device *dev, struct vcpu *which, uint64_t offset, unsigned size,
+                  uint64_t value)
+{
+    (void)dev, (void)which, (void)size;
+    device_offset = offset;
+    device_value = value;
+}
+
+static const struct device_ops ops = {.read = read, .write = write};
+
+static int setup(void **state)
+{
+    (void)state;
+    v = calloc(1, sizeof(*v));
+    v->vm = &vm;
+    v->regs.pstate = PSR_EL1H;
+    vm.config = &config;
+    uart = (struct device){&ops, gpa(PL011_BASE), PL011_SIZE, CNT_MMIO_UART};
+    rtc = (struct device){&ops, gpa(PL031_BASE), PL031_SIZE, CNT_MMIO_RTC};
+    vm.devices[0] = &uart;
+    vm.devices[1] = &rtc;
+    memset(&features, 0, sizeof(features));
+    memset(&fake_sysregs, 0, sizeof(fake_sysregs));
+    memset(table, 0, sizeof(table));
+    fake_at = NULL;
+    sgis0 = sgis1 = 0;
+    ram_mapped = true;
+    for (unsigned i = 0; i < ARRAY_SIZE(vm.id); i++) {
+        vm.id[i] = 0xabc0000 + i;
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    free(v);
+    return 0;
+}
+
+// ---- system registers ----
+
+static uint64_t iss(unsigned op0, unsigned op1, unsigned crn, unsigned crm, unsigned op2,
+                    unsigned rt, bool is_read)
+{
+    return ((uint64_t)EC_SYSREG << 26) | ESR_IL | op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 |
+           rt << 5 | crm << 1 | is_read;
+}
+
+static void id_registers(void **state)
+{
+    (void)state;
+    for (unsigned crm = 1; crm < 8; crm++) {
+        for (unsigned op2 = 0; op2 < 8; op2++) {
+            assert_int_equal(trap_sysreg(v, iss(3, 0, 0, crm, op2, op2 + 3, true)), TRAP_EMULATED);
+            assert_int_equal(v->regs.x[op2 + 3], 0xabc0000 + crm * 8 + op2);
+        }
+    }
+    assert_int_equal(v->count.n[CNT_SYSREG_ID], 56);
+    v->regs.pc = 0x1234;
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 0, 4, 0, 31, true)), TRAP_EMULATED);
+    assert_int_equal(v->regs.pc, 0x1234);
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 0, 4, 0, 0, false)), TRAP_FAULT);
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 0, 8, 0, 0, true)), TRAP_FAULT);
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 0, 15, 7, 0, true)), TRAP_FAULT);
+}
+
+static void policy_is_worked_out(void **state)
+{
+    (void)state;
+    features.raw.r[ID_INDEX(4, 0)] = 0x11; // AArch64 at EL0 and EL1
+    sysreg_init_vm(&vm);
+    assert_int_equal(vm.id[4 * 8], 0x11);
+    assert_int_equal(vm.id[8], 0);
+    assert_true(vm.id_policy.hide_sve && vm.id_policy.hide_pmu);
+}
+
+static void software_interrupts(void **state)
+{
+    (void)state;
+    v->regs.x[9] = 0x1122334455;
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 12, 11, 5, 9, false)), TRAP_EMULATED);
+    assert_int_equal(sgi_value, 0x1122334455);
+    assert_int_equal(sgis1, 1);
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 12, 11, 6, 31, false)), TRAP_EMULATED);
+    assert_int_equal(sgi_value, 0);
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 12, 11, 7, 9, false)), TRAP_EMULATED);
+    assert_int_equal(sgis0, 2);
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 12, 11, 5, 9, true)), TRAP_FAULT);
+}
+
+static void timers_debug_and_the_rest(void **state)
+{
+    (void)state;
+    assert_int_equal(trap_sysreg(v, iss(3, 3, 14, 2, 1, 4, true)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[4], 0x701);
+    assert_int_equal(trap_sysreg(v, iss(3, 3, 14, 2, 2, 4, false)), TRAP_EMULATED);
+    assert_int_equal(device_value, 0x701);
+    assert_int_equal(trap_sysreg(v, iss(3, 3, 14, 2, 5, 4, true)), TRAP_FAULT);
+    v->regs.x[1] = 0x8001;
+    assert_int_equal(trap_sysreg(v, iss(2, 0, 0, 2, 2, 1, false)), TRAP_EMULATED);
+    assert_int_equal(fake_sysregs.mdscr_el1, 0x8001);
+    assert_int_equal(trap_sysreg(v, iss(1, 0, 7, 14, 2, 1, false)), TRAP_EMULATED); // DC CISW
+}
+
+static void absent_features_are_undefined(void **state)
+{
+    static const uint8_t absent[][5] = {
+        {3, 3, 9, 12, 0}, {3, 3, 9, 13, 0}, {3, 0, 9, 14, 1}, {3, 3, 14, 15, 7}, {3, 3, 14, 8, 0},
+        {3, 0, 9, 9, 0},  {3, 3, 13, 2, 0}, {3, 0, 5, 3, 0},  {3, 0, 5, 4, 0},   {3, 0, 10, 4, 3},
+        {3, 0, 10, 5, 1}, {3, 0, 15, 2, 0}, {3, 1, 15, 2, 1}, {3, 7, 11, 0, 0},  {1, 3, 11, 0, 0},
+        {1, 0, 15, 0, 0}, {2, 1, 0, 0, 0},  {2, 1, 8, 0, 0},  {3, 0, 1, 0, 6},   {3, 0, 13, 0, 7},
+        {3, 3, 13, 0, 7}, {3, 0, 2, 1, 0},  {3, 0, 2, 3, 1},  {3, 0, 12, 1, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
+        const uint8_t *a = absent[i];
+        v->regs.pstate = PSR_EL0T;
+        assert_int_equal(trap_sysreg(v, iss(a[0], a[1], a[2], a[3], a[4], 0, true)), TRAP_FAULT);
+        assert_int_equal(ESR_EC(fake_sysregs.esr_el1), EC_UNKNOWN);
+    }
+    assert_int_equal(v->count.n[CNT_INJECT_UNDEF], ARRAY_SIZE(absent));
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 4, 0, 0, 0, true)), TRAP_UNHANDLED);
+}
+
+static void pointer_authentication_comes_at_its_first_use(void **state)
+{
+    (void)state;
+    features.pauth = true;
+    fake_sysregs.hcr_el2 = HCR_VM;
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 2, 1, 0, 0, false)), TRAP_RETRY);
+    assert_int_equal(fake_sysregs.hcr_el2, HCR_VM | HCR_API | HCR_APK);
+    assert_true(v->pauth_used);
+    vm.id_policy.hide_pauth = true;
+    assert_int_equal(trap_pauth(v, 0), TRAP_FAULT);
+    vm.id_policy.hide_pauth = false;
+}
+
+// ---- aborts ----
+
+#define FSC_TRANSLATION3 0x07u
+
+static uint64_t dabt(unsigned sas, unsigned srt, uint64_t more)
+{
+    return ((uint64_t)EC_DABT_LOWER << 26) | ESR_IL | ISS_ISV | (uint64_t)sas << 22 |
+           (uint64_t)srt << 16 | FSC_TRANSLATION3 | more;
+}
+
+static void fault_at(uint64_t va, uint64_t ipa)
+{
+    fake_sysregs.far_el2 = va;
+    fake_sysregs.hpfar_el2 = ipa >> 12 << 4;
+}
+
+static void loads_find_their_device(void **state)
+{
+    (void)state;
+    fault_at(0x7004, VGIC_DIST_BASE + 0x1000);
+    v->regs.x[3] = ~UINT64_C(0);
+    assert_int_equal(trap_data_abort(v, dabt(2, 3, 0)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[3], 0x1004); // 32 bits of it
+    assert_int_equal(trap_data_abort(v, dabt(2, 31, ISS_SF)), TRAP_EMULATED);
+    fault_at(0x7008, VGIC_RDIST_BASE + VGIC_RDIST_SIZE);
+    assert_int_equal(trap_data_abort(v, dabt(3, 3, ISS_SF)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[3], VGIC_RDIST_SIZE + 8);
+    fault_at(0x7018, PL011_BASE);
+    assert_int_equal(trap_data_abort(v, dabt(0, 3, 0)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[3], 0xef);
+    assert_int_equal(trap_data_abort(v, dabt(1, 3, ISS_SSE)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[3], 0xffffcdef);
+    fault_at(0x7ffc, PL031_BASE);
+    assert_int_equal(trap_data_abort(v, dabt(2, 3, 0)), TRAP_EMULATED);
+    assert_int_equal(device_offset, 0xffc);
+    assert_int_equal(v->count.n[CNT_MMIO_GICD], 2);
+    assert_int_equal(v->count.n[CNT_MMIO_GICR], 1);
+    assert_int_equal(v->count.n[CNT_MMIO_UART], 2);
+    assert_int_equal(v->count.n[CNT_MMIO_RTC], 1);
+}
+
+static void stores_are_cut_to_size(void **state)
+{
+    (void)state;
+    v->regs.x[3] = 0x1122334455667788;
+    fault_at(0x7004, PL011_BASE);
+    assert_int_equal(trap_data_abort(v, dabt(1, 3, ISS_WNR)), TRAP_EMULATED);
+    assert_int_equal(device_value, 0x7788);
+    fault_at(0x7008, VGIC_DIST_BASE);
+    assert_int_equal(trap_data_abort(v, dabt(3, 3, ISS_WNR | ISS_SF)), TRAP_EMULATED);
+    assert_int_equal(device_value, 0x1122334455667788);
+    assert_int_equal(trap_data_abort(v, dabt(2, 31, ISS_WNR)), TRAP_EMULATED);
+    assert_int_equal(device_value, 0);
+}
+
+static void nothing_answers(void **state)
+{
+    static const uint64_t nowhere[] = {0,
+                                       0x07ffffff,
+                                       VGIC_DIST_BASE + VGIC_DIST_SIZE,
+                                       VGIC_RDIST_BASE + 2 * VGIC_RDIST_SIZE,
+                                       PL011_BASE - 4,
+                                       PL031_BASE + PL031_SIZE,
+                                       VM_RAM_BASE - 4,
+                                       VM_RAM_BASE + (64 << 20),
+                                       UINT64_C(0x0000fffffffffffc)};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(nowhere); i++) {
+        v->regs.pstate = PSR_EL1H;
+        fault_at(0xffff000000000000 | (nowhere[i] & ~UINT64_C(3)), nowhere[i]);
+        assert_int_equal(trap_data_abort(v, dabt(2, 3, 0)), TRAP_FAULT);
+        assert_int_equal(fake_sysregs.esr_el1 & 0x7f, 0x10);
+        assert_int_equal(fake_sysregs.far_el1, fake_sysregs.far_el2);
+        v->regs.pstate = PSR_EL1H;
+        assert_int_equal(trap_data_abort(v, dabt(0, 3, ISS_WNR)), TRAP_FAULT);
+        assert_int_equal(fake_sysregs.esr_el1 & 0x7f, 0x10 | ISS_WNR);
+    }
+}
+
+static void cache_maintenance_of_nothing(void **state)
+{
+    (void)state;
+    fault_at(0, 0x1000);
+    uint64_t esr = ((uint64_t)EC_DABT_LOWER << 26) | ESR_IL | ISS_CM | ISS_WNR | FSC_TRANSLATION3;
+    assert_int_equal(trap_data_abort(v, esr), TRAP_EMULATED);
+}
+
+static void aborts_of_others_making(void **state)
+{
+    uint64_t esr = ((uint64_t)EC_DABT_LOWER << 26) | ESR_IL | ISS_EA | 0x10;
+    (void)state;
+    fake_sysregs.far_el2 = 0x5678;
+    assert_int_equal(trap_data_abort(v, esr), TRAP_FAULT);
+    assert_int_equal(fake_sysregs.esr_el1, ((uint64_t)EC_DABT << 26) | ESR_IL | ISS_EA | 0x10);
+    assert_int_equal(fake_sysregs.far_el1, 0x5678);
+    assert_int_equal(trap_data_abort(v, ((uint64_t)EC_DABT_LOWER << 26) | ESR_IL | 0x30),
+                     TRAP_RETRY);
+}
+
+static void fetches_from_nothing(void **state)
+{
+    uint64_t esr = ((uint64_t)EC_IABT_LOWER << 26) | ESR_IL | FSC_TRANSLATION3;
+    (void)state;
+    fault_at(0x9000, PL011_BASE);
+    assert_int_equal(trap_instruction_abort(v, esr), TRAP_FAULT);
+    assert_int_equal(fake_sysregs.esr_el1, ((uint64_t)EC_IABT << 26) | ESR_IL | 0x10);
+    assert_int_equal(fake_sysregs.far_el1, 0x9000);
+}
+
+static void ram(void **state)
+{
+    (void)state;
+    fault_at(0x1000, VM_RAM_BASE + 0x5000);
+    assert_int_equal(trap_data_abort(v, dabt(2, 3, 0)), TRAP_RETRY); // mapped meanwhile
+    uint64_t fetch = ((uint64_t)EC_IABT_LOWER << 26) | ESR_IL | FSC_TRANSLATION3;
+    assert_int_equal(trap_instruction_abort(v, fetch), TRAP_FAULT); // not executable
+    ram_mapped = false;
+    assert_int_equal(trap_data_abort(v, dabt(2, 3, ISS_WNR)), TRAP_FAULT);
+    assert_int_equal(fake_sysregs.esr_el1 & 0x7f, 0x10 | ISS_WNR);
+}
+
+static uint64_t nowhere(uint64_t va, bool el0, bool write)
+{
+    (void)va, (void)el0, (void)write;
+    return PAR_F | (0x07u << 1);
+}
+
+// HPFAR_EL2 says nothing of a permission fault; where the guest's own translation is gone, try
+// again.
+static void permission_faults_ask_the_guests_tables(void **state)
+{
+    (void)state;
+    fault_at(VM_RAM_BASE + 0x5008, 0x09000000);
+    uint64_t esr = (dabt(2, 3, 0) & ~UINT64_C(0x3f)) | 0x0f;
+    assert_int_equal(trap_data_abort(v, esr), TRAP_RETRY);
+    ram_mapped = false;
+    assert_int_equal(trap_data_abort(v, esr), TRAP_FAULT);
+    fake_at = nowhere;
+    assert_int_equal(trap_data_abort(v, esr), TRAP_RETRY);
+}
+
+// ---- the guest's own walk ----
+
+#define TCR(tg0, t0sz) (((uint64_t)(tg0) << 14) | (t0sz))
+
+static void set_descriptor(uint64_t at, uint64_t value)
+{
+    memcpy(&table[at - VM_RAM_BASE], &value, sizeof(value));
+}
+
+static void walk_of_four_levels(void **state)
+{
+    const uint64_t root = VM_RAM_BASE;
+    const uint64_t va = 0x0000ffffffe00000; // the last index at levels 0 and 1
+    (void)state;
+    fake_sysregs.tcr_el1 = TCR(0, 16);
+    fake_sysregs.ttbr0_el1 = root | (UINT64_C(7) << 48);
+    assert_int_equal(walk_level(v, va, root), 0);
+    set_descriptor(root + 511 * 8, (root + 0x1000) | 3);
+    assert_int_equal(walk_level(v, va, root + 0x1000), 1);
+    set_descriptor(root + 0x1000 + 511 * 8, 0x09000000 | 3); // a table in a device
+    assert_int_equal(walk_level(v, va, 0x09000000), 2);
+    set_descriptor(root + 0x1000 + 511 * 8, (root + 0x2000) | 3);
+    set_descriptor(root + 0x2000 + 511 * 8, 0x0a000000 | 3);
+    assert_int_equal(walk_level(v, va, 0x0a000000), 3);
+}
+
+static void walks_that_start_lower(void **state)
+{
+    (void)state;
+    fake_sysregs.tcr_el1 = TCR(0, 25) | ((uint64_t)25 << 16) | ((uint64_t)2 << 30);
+    fake_sysregs.ttbr0_el1 = 0x09000000;
+    fake_sysregs.ttbr1_el1 = 0x0b000000;
+    assert_int_equal(walk_level(v, 0x1000, 0x09000000), 1);
+    assert_int_equal(walk_level(v, 0xffffff8000001000, 0x0b000000), 1);
+    fake_sysregs.tcr_el1 = TCR(1, 22); // 64 KiB granule, 42 bits
+    assert_int_equal(walk_level(v, 0x1000, 0x09000000), 2);
+    fake_sysregs.tcr_el1 = TCR(2, 16); // 16 KiB granule, 48 bits
+    assert_int_equal(walk_level(v, 0x1000, 0x09000000), 0);
+    for (unsigned size = 0; size < 64; size++) { // whatever a guest writes there
+        for (unsigned granule = 0; granule < 4; granule++) {
+            fake_sysregs.tcr_el1 = TCR(granule, size);
+            assert_in_range(walk_level(v, ~UINT64_C(0) >> 9, 0x08000000), 0, 3);
+        }
+    }
+}
+
+static void abort_on_a_walk(void **state)
+{
+    (void)state;
+    fake_sysregs.tcr_el1 = TCR(0, 25);
+    fake_sysregs.ttbr0_el1 = 0x09000000;
+    fault_at(0x1234, 0x09000000);
+    assert_int_equal(trap_data_abort(v, dabt(2, 3, ISS_S1PTW) & ~ISS_ISV), TRAP_FAULT);
+    assert_int_equal(fake_sysregs.esr_el1 & 0x3f, 0x15);
+    assert_int_equal(fake_sysregs.far_el1, 0x1234);
+    v->regs.pstate = PSR_EL1H;
+    uint64_t esr = ((uint64_t)EC_IABT_LOWER << 26) | ESR_IL | ISS_S1PTW | FSC_TRANSLATION3;
+    assert_int_equal(trap_instruction_abort(v, esr), TRAP_FAULT);
+    assert_int_equal(fake_sysregs.esr_el1, ((uint64_t)EC_IABT << 26) | ESR_IL | 0x15);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(id_registers),
+        T(policy_is_worked_out),
+        T(software_interrupts),
+        T(timers_debug_and_the_rest),
+        T(absent_features_are_undefined),
+        T(pointer_authentication_comes_at_its_first_use),
+        T(loads_find_their_device),
+        T(stores_are_cut_to_size),
+        T(nothing_answers),
+        T(cache_maintenance_of_nothing),
+        T(aborts_of_others_making),
+        T(fetches_from_nothing),
+        T(ram),
+        T(permission_faults_ask_the_guests_tables),
+        T(walk_of_four_levels),
+        T(walks_that_start_lower),
+        T(abort_on_a_walk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
