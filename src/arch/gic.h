@@ -96,6 +96,12 @@ static inline void ich_write_ap1r(unsigned n, uint64_t value)
     }
 }
 
+// Bit n: list register n is free and no maintenance interrupt is due for it.
+static inline uint64_t ich_read_elrsr(void)
+{
+    return read_sysreg(ich_elrsr_el2);
+}
+
 static inline uint64_t ich_read_vtr(void)
 {
     return read_sysreg(ich_vtr_el2);

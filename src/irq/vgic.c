@@ -77,6 +77,7 @@ static void reset_cpu(struct vgic_cpu *c)
     memset(c->active_spi, 0, sizeof(c->active_spi));
     c->bank.edge = 0xffff; // SGIs
     c->ready = 0;
+    c->inbox = 0;
     c->asleep = true;
     reset_interface(c);
 }
@@ -131,7 +132,7 @@ uint32_t vgic_placed_in(const struct vgic *g, const struct vgic_cpu *owner, unsi
 uint32_t vgic_refold(struct vgic *g, uint32_t cpus)
 {
     for (uint32_t c = cpus; c != 0; c &= c - 1) {
-        g->cpu[bit_first(c)]->refold = true;
+        g->cpu[bit_first(c)]->slow = true;
     }
     return cpus;
 }
@@ -288,28 +289,17 @@ static uint32_t sgi_targets(const struct vgic_cpu *from, uint64_t sgi1r)
     return cpus;
 }
 
-// True if the target must look. An SGI is taken only in the group that the target has it in.
-static bool send_one(struct vgic_cpu *to, uint32_t bit, bool group1)
-{
-    struct vgic_bank *b = &to->bank;
-    if (((b->group1 & bit) != 0) != group1 || (b->latch & bit)) {
-        return false;
-    }
-    b->latch |= bit;
-    to->ready |= 1;
-    return (b->placed & bit) != 0 || (vgic_to_place(to, b, 0) & bit) != 0;
-}
-
+// An SGI is taken only in the group that the target has it in. It goes to the inbox: that spares
+// the sender the lock.
 void vgic_send_sgi(struct vgic_cpu *from, uint64_t sgi1r, bool group1)
 {
     struct vgic *g = from->vgic;
     uint32_t bit = UINT32_C(1) << bits_get(sgi1r, 27, 24);
-    uint32_t cpus = 0;
-    spin_lock(&g->lock);
     for (uint32_t to = sgi_targets(from, sgi1r); to != 0; to &= to - 1) {
-        unsigned i = bit_first(to);
-        cpus |= send_one(g->cpu[i], bit, group1) ? UINT32_C(1) << i : 0;
+        struct vgic_cpu *c = g->cpu[bit_first(to)];
+        if (((c->bank.group1 & bit) != 0) == group1) {
+            __atomic_or_fetch(&c->inbox, bit, __ATOMIC_RELEASE);
+            vcpu_notify(c->vcpu, ATTN_VIRQ);
+        }
     }
-    spin_unlock(&g->lock);
-    vgic_notify(g, cpus);
 }

@@ -61,6 +61,7 @@ static struct vgic_bank *view_bank(const struct view *w)
 static struct vgic_bank *begin(const struct view *w, uint32_t bits)
 {
     spin_lock(&w->self->vgic->lock);
+    vgic_drain(w->owner);
     vgic_take(w->self, w->owner, w->bank, bits);
     return view_bank(w);
 }

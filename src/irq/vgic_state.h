@@ -27,6 +27,9 @@
 #define GICD_CTLR_ARE     BIT(4)
 #define GICD_CTLR_DS      BIT(6)
 
+// ICH_HCR_EL2 of a vCPU that has no more interrupts than list registers.
+#define VGIC_HCR (ICH_HCR_EN | ICH_HCR_LRENPIE)
+
 #define IROUTER_IRM      BIT(31)
 #define IROUTER_AFFINITY (MASK(39, 32) | MASK(23, 0))
 
@@ -51,8 +54,9 @@ struct vgic_cpu {
     struct vgic_bank bank;               // SGIs and PPIs
     uint32_t routed[VGIC_SPI_BANKS];     // SPIs that go to this vCPU
     uint32_t active_spi[VGIC_SPI_BANKS]; // SPIs that this vCPU has active
+    uint32_t inbox;  // SGIs sent to this vCPU that its bank does not show yet; atomic, no lock
     uint32_t ready;  // bit n: bank n may have something to put into a list register
-    bool refold;     // something that is placed has changed in the banks
+    bool slow;       // more is to be done than to place one interrupt; see vgic_fast.c
     bool running;    // between vgic_load() and vgic_save()
     bool asleep;     // GICR_WAKER.ProcessorSleep
     bool timer_held; // the machine's timer PPI is active here for this vCPU
@@ -144,10 +148,49 @@ void vgic_set_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
 void vgic_clear_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
 void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter);
 
-// vgic_cpu.c
+// vgic_lr.c; on the vCPU's own CPU.
+// What is in the inbox into the bank; any CPU.
+void vgic_drain(struct vgic_cpu *c);
+// Returns the vCPUs that must look. The list registers keep their values until vgic_fill() or
+// vgic_clear_stale().
+uint32_t vgic_fold(struct vgic_cpu *c);
+// After vgic_fold(): puts interrupts into list registers, and with them the machine's timer PPI and
+// maintenance right.
+void vgic_fill(struct vgic_cpu *c);
+void vgic_clear_stale(struct vgic_cpu *c);
 // The virtual timer's output now. A level that has fallen since the machine told of it is not
-// pending any more. On the vCPU's own CPU.
+// pending any more.
 bool vgic_sample_timer(struct vgic_cpu *c);
+void vgic_refresh_timer(struct vgic_cpu *c); // the same, where it matters
+
+// What goes into list registers, the most urgent first: pending; then active, which a guest can
+// also end without its list register, at the price of a maintenance interrupt; then pending in a
+// group that the guest's CPU interface has disabled.
+enum { VGIC_CLASS_PENDING, VGIC_CLASS_ACTIVE, VGIC_CLASS_MASKED };
+
+struct vgic_picks {
+    uint32_t key[VGIC_LRS]; // class, priority, INTID: 8, 8 and 16 bits; sorted
+    unsigned count, room;
+    uint32_t left; // bit n: some of class n found no room
+};
+
+// The two halves of vgic_fill(); the first also for a vCPU that does not run.
+void vgic_pick(struct vgic_cpu *c, uint64_t vmcr, struct vgic_picks *p);
+void vgic_place(struct vgic_cpu *c, uint64_t vmcr, const struct vgic_picks *p);
+
+// The value goes into list register n, and the interrupt is placed.
+static inline void vgic_put(struct vgic_cpu *c, struct vgic_bank *b, unsigned bank, unsigned n,
+                            uint32_t intid, uint64_t lr)
+{
+    b->placed |= UINT32_C(1) << intid % 32;
+    if (bank != 0) {
+        c->vgic->placed_in[intid - 32] = (uint8_t)c->index;
+    }
+    c->lr_intid[n] = (uint16_t)intid;
+    ich_write_lr(n, lr);
+}
+
+// vgic_cpu.c
 // For a register access by vCPU self, on its CPU: sees to it that none of bits is placed, and stays
 // so until vgic_give_back(). Drops the lock while it waits for another CPU. self's list registers
 // may be empty afterwards, it then has ATTN_VIRQ.

@@ -37,6 +37,17 @@ void ich_write_lr(unsigned n, uint64_t value)
     fake_gic->lr[n] = value;
 }
 
+uint64_t ich_read_elrsr(void)
+{
+    uint64_t empty = 0;
+    for (unsigned i = 0; i < list_registers(); i++) {
+        uint64_t lr = fake_gic->lr[i];
+        bool due = !(lr & ICH_LR_HW) && (lr & ICH_LR_EOI);
+        empty |= ICH_LR_STATE(lr) == 0 && !due ? BIT(i) : 0;
+    }
+    return empty;
+}
+
 uint64_t ich_read_ap0r(unsigned n)
 {
     return fake_gic->ap0r[n];

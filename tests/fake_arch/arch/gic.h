@@ -41,6 +41,7 @@ bool fake_gic_maintenance(void);
 
 uint64_t ich_read_lr(unsigned n);
 void ich_write_lr(unsigned n, uint64_t value);
+uint64_t ich_read_elrsr(void);
 uint64_t ich_read_ap0r(unsigned n);
 uint64_t ich_read_ap1r(unsigned n);
 void ich_write_ap0r(unsigned n, uint64_t value);
