@@ -63,13 +63,13 @@
 .endm
 
     .text
+// save_short leaves x0 and x1 alone.
 sync_lower:
-    mrs     x0, esr_el2
-    lsr     x1, x0, #26
-    cmp     x1, #0x16                   // EC of HVC from AArch64
+    mrs     x1, esr_el2
+    lsr     x0, x1, #26
+    cmp     x0, #0x16                   // EC of HVC from AArch64
     b.ne    sync_full
     save_short
-    mov     x1, x0
     to_host_stack
     bl      trap_call
 short_return:
@@ -100,9 +100,7 @@ enter_full:
 sync_full:
     save_short
     save_rest sp
-    mov     x1, x0
     to_host_stack
-    mov     x29, xzr
     bl      trap_sync
 full_return:
     ldr     w0, [x19, #VCPU_ATTENTION]
@@ -117,12 +115,10 @@ irq_lower:
     b       short_return
 
 serror_lower:
-    mrs     x0, esr_el2
+    mrs     x1, esr_el2
     save_short
     save_rest sp
-    mov     x1, x0
     to_host_stack
-    mov     x29, xzr
     bl      trap_serror
     b       full_return
 

@@ -207,7 +207,7 @@ static bool end_call(struct vcpu *v, uint32_t function)
 
 // Apart from psci_call(), which so needs no stack: that one is what the hypercall's price is
 // measured by.
-__attribute__((noinline)) static bool other_call(struct vcpu *v, uint32_t function)
+static OUTLINE bool other_call(struct vcpu *v, uint32_t function)
 {
     switch (function) {
     case PSCI_CPU_ON_32:

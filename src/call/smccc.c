@@ -59,7 +59,7 @@ static int64_t answer(struct vcpu *v, uint32_t function)
     }
 }
 
-__attribute__((noinline)) static bool other_call(struct vcpu *v, uint32_t function)
+static OUTLINE bool other_call(struct vcpu *v, uint32_t function)
 {
     v->regs.x[0] = (uint64_t)answer(v, function);
     return true;

@@ -12,9 +12,11 @@ struct device;
 
 struct device_ops {
     const char *name;
-    // size 1, 2, 4 or 8; offset is aligned to it and inside the device. By the vCPU's own CPU, no lock held.
+    // size 1, 2, 4 or 8; offset is aligned to it and inside the device. By the vCPU's own CPU, no
+    // lock held. What is read is zero above size bytes, and so is what is to be written.
     uint64_t (*read)(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size);
-    void (*write)(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size, uint64_t value);
+    void (*write)(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size,
+                  uint64_t value);
     void (*reset)(struct device *dev);
 };
 
@@ -22,5 +24,6 @@ struct device {
     const struct device_ops *ops;
     gpa_t base;
     uint64_t size;
-    int counter; // enum counter
+    uint32_t counter;            // enum counter
+    struct device *next_in_slot; // the bus's
 };

@@ -150,8 +150,7 @@ static uint32_t read_locked(struct pl011 *u, uint32_t offset)
     }
 }
 
-// Apart from pl011_read(), so that UARTFR needs no stack.
-__attribute__((noinline)) static uint64_t read_part(struct pl011 *u, uint64_t offset, unsigned size)
+static OUTLINE uint64_t read_register(struct pl011 *u, uint64_t offset, unsigned size)
 {
     uint32_t value;
     uint32_t at = (uint32_t)offset & ~UINT32_C(3);
@@ -170,10 +169,10 @@ static uint64_t pl011_read(struct device *dev, struct vcpu *v, uint64_t offset, 
 {
     struct pl011 *u = container_of(dev, struct pl011, dev);
     (void)v;
-    if (offset == UARTFR) {
+    if (offset == UARTFR && size == 4) {
         return flags(u); // a driver polls it before every byte
     }
-    return read_part(u, offset, size);
+    return read_register(u, offset, size);
 }
 
 static void write_locked(struct pl011 *u, uint32_t offset, uint32_t value)
@@ -271,7 +270,8 @@ static const struct device_ops pl011_ops = {
 void pl011_init(struct pl011 *u, struct vgic *vgic, void (*transmit)(void *, uint8_t),
                 void *context)
 {
-    u->dev = (struct device){&pl011_ops, gpa(PL011_BASE), PL011_SIZE, CNT_MMIO_UART};
+    u->dev = (struct device){
+        .ops = &pl011_ops, .base = gpa(PL011_BASE), .size = PL011_SIZE, .counter = CNT_MMIO_UART};
     u->vgic = vgic;
     u->transmit = transmit;
     u->context = context;

@@ -155,7 +155,8 @@ void pl031_init(struct pl031 *r, struct vgic *vgic, uint64_t epoch)
     if (r->dev.ops != NULL) { // not the first time: the VM is reset
         timer_cancel(&r->alarm);
     }
-    r->dev = (struct device){&pl031_ops, gpa(PL031_BASE), PL031_SIZE, CNT_MMIO_RTC};
+    r->dev = (struct device){
+        .ops = &pl031_ops, .base = gpa(PL031_BASE), .size = PL031_SIZE, .counter = CNT_MMIO_RTC};
     r->vgic = vgic;
     r->offset = (int64_t)epoch - host_seconds();
     r->line = false;

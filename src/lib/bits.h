@@ -13,6 +13,10 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
+#define unlikely(cond) __builtin_expect(!!(cond), 0)
+// Keeps a rare path, and the registers it needs, out of a frequent one.
+#define OUTLINE __attribute__((noinline))
+
 static inline uint64_t bits_get(uint64_t v, unsigned hi, unsigned lo)
 {
     return (v >> lo) & (MASK(hi, lo) >> lo);

@@ -10,7 +10,6 @@
 #include "trap/decode.h"
 #include "trap/gpr.h"
 #include "trap/inject.h"
-#include "trap/mmio.h"
 #include "vm/vm.h"
 
 #include <string.h>
@@ -57,31 +56,22 @@ static enum trap_result nothing_there(struct vcpu *v, const struct fault *f, uin
 
 // ---- with a syndrome ----
 
-// The register's value as an aligned access needs it, and back.
-static enum trap_result syndrome_read(struct vcpu *v, const struct fault *f, unsigned size)
+static void syndrome_read(struct vcpu *v, const struct fault *f, struct device *d, unsigned size)
 {
-    struct mmio_answer a = mmio_read(v, f->ipa, size);
-    if (!a.answered) {
-        return nothing_there(v, f, f->far);
-    }
-    uint64_t value = truncate(a.value, size);
+    uint64_t value = d->ops->read(d, v, f->ipa - d->base.v, size);
     if (big_endian(v)) {
         value = swap(value, size);
     }
-    if (f->esr & ISS_SSE) {
-        value = extend_sign(value, size);
-    }
-    gpr_write(v, (unsigned)ISS_SRT(f->esr), f->esr & ISS_SF ? value : (uint32_t)value);
-    return TRAP_EMULATED;
+    gpr_write(v, (unsigned)ISS_SRT(f->esr), syndrome_extend(f->esr, value, size));
 }
 
-static enum trap_result syndrome_write(struct vcpu *v, const struct fault *f, unsigned size)
+static void syndrome_write(struct vcpu *v, const struct fault *f, struct device *d, unsigned size)
 {
     uint64_t value = truncate(gpr_read(v, (unsigned)ISS_SRT(f->esr)), size);
     if (big_endian(v)) {
         value = swap(value, size);
     }
-    return mmio_write(v, f->ipa, size, value) ? TRAP_EMULATED : nothing_there(v, f, f->far);
+    d->ops->write(d, v, f->ipa - d->base.v, size, value);
 }
 
 enum trap_result access_by_syndrome(struct vcpu *v, const struct fault *f)
@@ -90,7 +80,17 @@ enum trap_result access_by_syndrome(struct vcpu *v, const struct fault *f)
     if (!is_aligned(f->ipa, size)) {
         return access_by_instruction(v, f); // taken apart there
     }
-    return is_write(f) ? syndrome_write(v, f, size) : syndrome_read(v, f, size);
+    struct device *d = bus_find(&v->vm->bus, f->ipa);
+    if (d == NULL) {
+        return nothing_there(v, f, f->far);
+    }
+    count(&v->count, (enum counter)d->counter);
+    if (is_write(f)) {
+        syndrome_write(v, f, d, size);
+    } else {
+        syndrome_read(v, f, d, size);
+    }
+    return TRAP_EMULATED;
 }
 
 // ---- from the instruction ----
@@ -218,23 +218,24 @@ static bool move_piece(struct vcpu *v, struct transfer *t, unsigned at, unsigned
 {
     uint64_t va = t->address + at;
     uint64_t ipa = 0;
+    uint64_t value = 0;
     if (!translate(v, t, va, &ipa)) {
         return false;
     }
-    bool done;
-    if (t->a.load) {
-        struct mmio_answer a = mmio_read(v, ipa, size);
-        memcpy(&t->bytes[at], &a.value, size);
-        done = a.answered;
-    } else {
-        uint64_t value = 0;
-        memcpy(&value, &t->bytes[at], size);
-        done = mmio_write(v, ipa, size, value);
-    }
-    if (!done) {
+    struct device *d = bus_find(&v->vm->bus, ipa);
+    if (d == NULL) {
         (void)nothing_there(v, t->fault, va);
+        return false;
     }
-    return done;
+    count(&v->count, (enum counter)d->counter);
+    if (t->a.load) {
+        value = d->ops->read(d, v, ipa - d->base.v, size);
+        memcpy(&t->bytes[at], &value, size);
+    } else {
+        memcpy(&value, &t->bytes[at], size);
+        d->ops->write(d, v, ipa - d->base.v, size, value);
+    }
+    return true;
 }
 
 // Element by element, each in the largest pieces that its alignment allows.
@@ -394,7 +395,7 @@ static enum trap_result transfer(struct vcpu *v, struct transfer *t)
 
 static enum trap_result refuse(struct vcpu *v, const struct fault *f, enum abort_kind kind)
 {
-    if (!mmio_present(v, f->ipa)) {
+    if (bus_find(&v->vm->bus, f->ipa) == NULL) {
         return nothing_there(v, f, f->far);
     }
     inject_data_abort(v, gva(f->far), kind, 0, is_write(f));

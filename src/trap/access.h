@@ -2,6 +2,7 @@
 // Accesses to emulated devices.
 #pragma once
 
+#include "arch/sysreg_bits.h"
 #include "trap/trap.h"
 
 #include <stdbool.h>
@@ -13,6 +14,17 @@ struct fault {
     uint64_t far; // the guest's virtual address, tag included
     uint64_t ipa; // of the byte at far
 };
+
+// A value that was read, as the register named by the syndrome gets it.
+static inline uint64_t syndrome_extend(uint64_t esr, uint64_t value, unsigned size)
+{
+    if (esr & ISS_SSE) {
+        unsigned shift = 64 - 8 * size;
+        value = (uint64_t)((int64_t)(value << shift) >> shift);
+        return esr & ISS_SF ? value : (uint32_t)value;
+    }
+    return value;
+}
 
 // From the syndrome (ISS.ISV = 1): one general register.
 enum trap_result access_by_syndrome(struct vcpu *v, const struct fault *f);

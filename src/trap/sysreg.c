@@ -205,7 +205,7 @@ static const struct sysreg_rule {
     {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(1, 0, 15, 0, 0), undefined},
 };
 
-__attribute__((noinline)) static enum trap_result by_rule(struct vcpu *v, uint32_t iss)
+static OUTLINE enum trap_result by_rule(struct vcpu *v, uint32_t iss)
 {
     if ((iss & ALL) == ICC_SGI1R_EL1) {
         return send_sgi(v, iss, true);

@@ -218,8 +218,14 @@ static int build_device_tree(struct vm *vm)
 static void reset_machine(struct vm *vm)
 {
     vgic_reset(vm->vgic);
+    memset(&vm->bus, 0, sizeof(vm->bus));
     pl011_init(&vm->uart, vm->vgic, console_vm_write, vm->console);
     pl031_init(&vm->rtc, vm->vgic, rtc_host_now());
+    gic_frames_init(&vm->gic, vm->config->cpus);
+    bus_add(&vm->bus, &vm->gic.dist);
+    bus_add(&vm->bus, &vm->gic.rdist);
+    bus_add(&vm->bus, &vm->uart.dev);
+    bus_add(&vm->bus, &vm->rtc.dev);
     uint64_t now = timer_now();
     for (unsigned i = 0; i < vm->config->cpus; i++) {
         vtimer_reset(vm->vcpu[i]);
@@ -417,8 +423,6 @@ int vms_init(const struct manifest *manifest, char *message, size_t message_size
         vm->state = VM_DESTROYED;
         vm->console = console_vm_add(vm->config->name, vm);
         CHECK(load_plan(vm->config, &vm->plan) == 0); // the manifest's reader made sure
-        vm->devices[0] = &vm->uart.dev;
-        vm->devices[1] = &vm->rtc.dev;
         sysreg_init_vm(vm);
     }
     bool any = false;

@@ -5,6 +5,8 @@
 #include "cpu/features.h"
 #include "cpu/percpu.h"
 #include "cpu/sched.h"
+#include "dev/bus.h"
+#include "dev/gic_frames.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "irq/vgic.h"
@@ -24,8 +26,6 @@ enum vm_state {
 // What happens when the last vCPU has left.
 enum vm_after_stop { VM_STAY_OFF, VM_REBUILD, VM_DESTROY };
 
-#define VM_MAX_DEVICES 8
-
 struct vm {
     const struct vm_config *config;
     unsigned number; // 0..MANIFEST_MAX_VMS-1
@@ -44,8 +44,8 @@ struct vm {
     struct vgic *vgic;
     struct pl011 uart;
     struct pl031 rtc;
-    // All but the interrupt controller; the busiest first, NULL after the last.
-    struct device *devices[VM_MAX_DEVICES + 1];
+    struct bus bus;
+    struct gic_frames gic;
     struct id_policy id_policy;
     uint64_t id[8 + ID_REG_COUNT]; // what the guest reads, by CRm * 8 + op2 (trap/sysreg.c)
     struct console_vm *console;

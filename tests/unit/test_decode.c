@@ -6,9 +6,9 @@
 #include "fake_at.h"
 #include "lib/log.h"
 #include "mem/guest.h"
+#include "lib/check.h"
 #include "trap/access.h"
 #include "trap/decode.h"
-#include "trap/mmio.h"
 #include "vm/vm.h"
 
 #include <setjmp.h>
@@ -205,6 +205,12 @@ void log_guest(const char *fmt, ...)
     (void)fmt;
 }
 
+void panic(const char *fmt, ...)
+{
+    fail_msg("panic: %s", fmt);
+    abort();
+}
+
 int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size)
 {
     assert_ptr_equal(s2, &vm.stage2);
@@ -214,42 +220,30 @@ int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size)
     return code_gone ? -1 : 0;
 }
 
-uint64_t vgic_dist_read(struct vgic_cpu *c, uint64_t offset, unsigned size)
+static uint64_t device_read(struct device *dev, struct vcpu *vcpu, uint64_t offset, unsigned size)
 {
-    (void)c, (void)offset, (void)size;
-    return 0;
-}
-
-bool mmio_present(struct vcpu *vcpu, uint64_t ipa)
-{
-    (void)vcpu;
-    return ipa - DEVICE < SIZE;
-}
-
-struct mmio_answer mmio_read_other(struct vcpu *vcpu, uint64_t ipa, unsigned size)
-{
+    uint64_t value = 0;
+    (void)dev;
     assert_ptr_equal(vcpu, v);
-    assert_true(size <= 8 && is_aligned(ipa, size));
-    struct mmio_answer a = {.value = 0};
-    if (ipa - DEVICE < SIZE) {
-        memcpy(&a.value, &device[ipa - DEVICE], size);
-        a.answered = true;
-        reads++;
-    }
-    return a;
+    assert_true(size <= 8 && is_aligned(offset, size) && offset < SIZE);
+    memcpy(&value, &device[offset], size);
+    reads++;
+    return value;
 }
 
-bool mmio_write(struct vcpu *vcpu, uint64_t ipa, unsigned size, uint64_t value)
+static void device_write(struct device *dev, struct vcpu *vcpu, uint64_t offset, unsigned size,
+                         uint64_t value)
 {
+    (void)dev;
     assert_ptr_equal(vcpu, v);
-    assert_true(size <= 8 && is_aligned(ipa, size));
-    if (ipa - DEVICE >= SIZE) {
-        return false;
-    }
-    memcpy(&device[ipa - DEVICE], &value, size);
+    assert_true(size <= 8 && is_aligned(offset, size) && offset < SIZE);
+    memcpy(&device[offset], &value, size);
     writes++;
-    return true;
 }
+
+static const struct device_ops device_ops = {
+    .name = "test", .read = device_read, .write = device_write};
+static struct device the_device = {.ops = &device_ops, .base = {DEVICE}, .size = SIZE};
 
 // The device is mapped at VIRTUAL, code at its own address; a page in the middle of nowhere is not.
 static uint64_t translate(uint64_t va, bool el0, bool write)
@@ -266,6 +260,8 @@ static int setup(void **state)
     (void)state;
     v = calloc(1, sizeof(*v));
     vm.config = &config;
+    memset(&vm.bus, 0, sizeof(vm.bus));
+    bus_add(&vm.bus, &the_device);
     v->vm = &vm;
     v->regs.pc = CODE;
     v->regs.pstate = PSR_EL1H;
