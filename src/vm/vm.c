@@ -27,6 +27,7 @@ struct vm vms[MANIFEST_MAX_VMS];
 size_t vm_count;
 
 static bool stay_in_monitor;
+static bool operator_ends_machine;
 
 const char *vm_state_name(enum vm_state state)
 {
@@ -155,6 +156,9 @@ static void announce_off(void)
         if (vms[i].state != VM_OFF && vms[i].state != VM_DESTROYED) {
             return;
         }
+    }
+    if (operator_ends_machine) {
+        return;
     }
     if (!stay_in_monitor) {
         log_info("the last VM is off");
@@ -408,7 +412,7 @@ void vm_all_off(struct vm *vm)
 
 void vms_keep_machine(void)
 {
-    stay_in_monitor = true;
+    operator_ends_machine = true;
 }
 
 int vms_init(const struct manifest *manifest, char *message, size_t message_size)
