@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the operator sees of several VMs, Newel's log and the prompt on one line; the UART and the
 // timers are stand-ins.
-#include "mon/console.h"
+#include "con/console.h"
 
 #include "cpu/timer.h"
 #include "dev/uart_host.h"

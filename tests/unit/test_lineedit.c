@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The line editor against a terminal that does no more than it must: one line, '\b', '\r', and
 // printable bytes.
-#include "mon/lineedit.h"
+#include "con/lineedit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

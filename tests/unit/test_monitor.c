@@ -7,7 +7,7 @@
 #include "lib/check.h"
 #include "lib/error.h"
 #include "lib/log.h"
-#include "mon/console.h"
+#include "con/console.h"
 #include "mon/monitor.h"
 #include "vm/vm.h"
 
