@@ -5,9 +5,9 @@
 #include "fake_at.h"
 #include "irq/vgic.h"
 #include "irq/vtimer.h"
+#include "lib/check.h"
 #include "lib/log.h"
 #include "mem/guest.h"
-#include "trap/mmio.h"
 #include "trap/sysreg.h"
 #include "trap/trap.h"
 #include "trap/walk.h"
@@ -46,6 +46,12 @@ int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size)
     return 0;
 }
 
+void panic(const char *fmt, ...)
+{
+    fail_msg("panic: %s", fmt);
+    abort();
+}
+
 int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out)
 {
     (void)s2, (void)ipa;
@@ -55,8 +61,8 @@ int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out)
 
 uint64_t vgic_dist_read(struct vgic_cpu *c, uint64_t offset, unsigned size)
 {
-    (void)c, (void)size;
-    return 0xd15700000000 | offset;
+    (void)c;
+    return (0xd15700000000 | offset) & MASK(8 * size - 1, 0);
 }
 
 void vgic_dist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value)
@@ -108,9 +114,9 @@ bool vtimer_sysreg_write(struct vcpu *which, unsigned op2, uint64_t value)
 
 static uint64_t read(struct device *dev, struct vcpu *which, uint64_t offset, unsigned size)
 {
-    (void)which, (void)size;
+    (void)which;
     device_offset = offset;
-    return dev == &uart ? 0x0123456789abcdef : 0x1c;
+    return (dev == &uart ? 0x0123456789abcdef : 0x1c) & MASK(8 * size - 1, 0);
 }
 
 static void write(struct device *dev, struct vcpu *which, uint64_t offset, unsigned size,
@@ -130,10 +136,16 @@ static int setup(void **state)
     v->vm = &vm;
     v->regs.pstate = PSR_EL1H;
     vm.config = &config;
-    uart = (struct device){&ops, gpa(PL011_BASE), PL011_SIZE, CNT_MMIO_UART};
-    rtc = (struct device){&ops, gpa(PL031_BASE), PL031_SIZE, CNT_MMIO_RTC};
-    vm.devices[0] = &uart;
-    vm.devices[1] = &rtc;
+    uart = (struct device){
+        .ops = &ops, .base = gpa(PL011_BASE), .size = PL011_SIZE, .counter = CNT_MMIO_UART};
+    rtc = (struct device){
+        .ops = &ops, .base = gpa(PL031_BASE), .size = PL031_SIZE, .counter = CNT_MMIO_RTC};
+    gic_frames_init(&vm.gic, 2);
+    memset(&vm.bus, 0, sizeof(vm.bus));
+    bus_add(&vm.bus, &vm.gic.dist);
+    bus_add(&vm.bus, &vm.gic.rdist);
+    bus_add(&vm.bus, &uart);
+    bus_add(&vm.bus, &rtc);
     memset(&features, 0, sizeof(features));
     memset(&fake_sysregs, 0, sizeof(fake_sysregs));
     memset(table, 0, sizeof(table));
