@@ -14,6 +14,9 @@
 // List register n, below the number that ICH_VTR_EL2 gives.
 static inline uint64_t ich_read_lr(unsigned n)
 {
+    if (n == 0) { // by far the most often
+        return read_sysreg(ich_lr0_el2);
+    }
     switch (n) {
 #define X(i) \
     case i:  \
@@ -27,6 +30,10 @@ static inline uint64_t ich_read_lr(unsigned n)
 
 static inline void ich_write_lr(unsigned n, uint64_t value)
 {
+    if (n == 0) { // by far the most often
+        write_sysreg(ich_lr0_el2, value);
+        return;
+    }
     switch (n) {
 #define X(i)                                  \
     case i:                                   \

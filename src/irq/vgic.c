@@ -153,7 +153,7 @@ uint32_t vgic_changed(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uin
     return cpus;
 }
 
-void vgic_notify(struct vgic *g, uint32_t cpus)
+void vgic_notify_each(const struct vgic *g, uint32_t cpus)
 {
     for (; cpus != 0; cpus &= cpus - 1) {
         vcpu_notify(g->cpu[bit_first(cpus)]->vcpu, ATTN_VIRQ);
@@ -268,12 +268,9 @@ bool vgic_ppi_in_flight(struct vgic_cpu *c, uint32_t intid)
 #define SGI_CLUSTER (MASK(55, 48) | MASK(39, 32) | MASK(23, 16)) // Aff3, Aff2, Aff1
 #define SGI_RANGE   MASK(47, 44)
 
-static uint32_t sgi_targets(const struct vgic_cpu *from, uint64_t sgi1r)
+static __attribute__((noinline)) uint32_t find_targets(const struct vgic_cpu *from, uint64_t sgi1r)
 {
     const struct vgic *g = from->vgic;
-    if (g->linear != 0 && (sgi1r & (SGI_IRM | SGI_CLUSTER | SGI_RANGE)) == 0) {
-        return (uint32_t)sgi1r & 0xffff & g->linear;
-    }
     if (sgi1r & SGI_IRM) { // all but the sender
         return ((UINT32_C(1) << g->count) - 1) & ~(UINT32_C(1) << from->index);
     }
@@ -289,17 +286,42 @@ static uint32_t sgi_targets(const struct vgic_cpu *from, uint64_t sgi1r)
     return cpus;
 }
 
+static inline uint32_t sgi_targets(const struct vgic_cpu *from, uint64_t sgi1r)
+{
+    const struct vgic *g = from->vgic;
+    if (g->linear != 0 && (sgi1r & (SGI_IRM | SGI_CLUSTER | SGI_RANGE)) == 0) {
+        return (uint32_t)sgi1r & 0xffff & g->linear;
+    }
+    return find_targets(from, sgi1r);
+}
+
 // An SGI is taken only in the group that the target has it in. It goes to the inbox: that spares
 // the sender the lock.
+static inline void send_one(struct vgic_cpu *to, uint32_t bit, bool group1)
+{
+    if (((to->bank.group1 & bit) != 0) == group1) {
+        __atomic_or_fetch(&to->inbox, bit, __ATOMIC_RELEASE);
+        vcpu_notify(to->vcpu, ATTN_VIRQ);
+    }
+}
+
+// Apart, so that the one-target case needs few registers.
+static __attribute__((noinline)) void send_many(struct vgic *g, uint32_t to, uint32_t bit,
+                                                bool group1)
+{
+    for (; to != 0; to &= to - 1) {
+        send_one(g->cpu[bit_first(to)], bit, group1);
+    }
+}
+
 void vgic_send_sgi(struct vgic_cpu *from, uint64_t sgi1r, bool group1)
 {
     struct vgic *g = from->vgic;
     uint32_t bit = UINT32_C(1) << bits_get(sgi1r, 27, 24);
-    for (uint32_t to = sgi_targets(from, sgi1r); to != 0; to &= to - 1) {
-        struct vgic_cpu *c = g->cpu[bit_first(to)];
-        if (((c->bank.group1 & bit) != 0) == group1) {
-            __atomic_or_fetch(&c->inbox, bit, __ATOMIC_RELEASE);
-            vcpu_notify(c->vcpu, ATTN_VIRQ);
-        }
+    uint32_t to = sgi_targets(from, sgi1r);
+    if (to == 0 || (to & (to - 1)) != 0) {
+        send_many(g, to, bit, group1);
+    } else {
+        send_one(g->cpu[bit_first(to)], bit, group1);
     }
 }

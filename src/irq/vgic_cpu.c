@@ -9,40 +9,77 @@
 
 // ---- a vCPU's time on a CPU ----
 
-void vgic_load(struct vgic_cpu *c)
+static void load_interface(const struct vgic_cpu *c)
 {
-    spin_lock(&c->vgic->lock);
     ich_write_vmcr(c->vmcr);
-    for (unsigned i = 0; i < c->vgic->aprs; i++) {
+    ich_write_ap0r(0, c->ap0r[0]);
+    ich_write_ap1r(0, c->ap1r[0]);
+    for (unsigned i = 1; i < c->vgic->aprs; i++) {
         ich_write_ap0r(i, c->ap0r[i]);
         ich_write_ap1r(i, c->ap1r[i]);
     }
+}
+
+static void save_interface(struct vgic_cpu *c)
+{
+    c->vmcr = ich_read_vmcr();
+    c->ap0r[0] = ich_read_ap0r(0);
+    c->ap1r[0] = ich_read_ap1r(0);
+    for (unsigned i = 1; i < c->vgic->aprs; i++) {
+        c->ap0r[i] = ich_read_ap0r(i);
+        c->ap1r[i] = ich_read_ap1r(i);
+    }
+}
+
+// Who makes something ready from now on tells the vCPU, so it needs no lock to see that there is
+// nothing.
+static bool idle(struct vgic_cpu *c)
+{
+    return (__atomic_load_n(&c->ready, __ATOMIC_RELAXED) |
+            __atomic_load_n(&c->inbox, __ATOMIC_RELAXED) |
+            ((c->bank.line | c->bank.active) & VTIMER_BIT)) == 0 &&
+           !(c->vmcr & ICH_VMCR_VEOIM) && !c->trap_dir;
+}
+
+void vgic_load(struct vgic_cpu *c)
+{
+    load_interface(c);
     c->running = true;
+    if (idle(c)) {
+        c->hcr = VGIC_HCR;
+        ich_write_hcr(VGIC_HCR);
+        return;
+    }
     c->hcr = 0;
+    spin_lock(&c->vgic->lock);
     vgic_drain(c);
     vgic_fill(c);
     spin_unlock(&c->vgic->lock);
 }
 
-void vgic_save(struct vgic_cpu *c)
+static __attribute__((noinline)) void fold_for_save(struct vgic_cpu *c)
 {
     spin_lock(&c->vgic->lock);
     uint32_t cpus = vgic_fold(c);
     vgic_clear_stale(c);
     vgic_refresh_timer(c);
-    c->vmcr = ich_read_vmcr();
-    for (unsigned i = 0; i < c->vgic->aprs; i++) {
-        c->ap0r[i] = ich_read_ap0r(i);
-        c->ap1r[i] = ich_read_ap1r(i);
-    }
-    ich_write_hcr(0);
     if (c->timer_held) {
         c->timer_held = false;
         gic_set_ppi_active(c->vgic->timer_ppi, false); // the next vCPU's timer is to be heard
     }
-    c->running = false;
+    c->slow = c->vgic->taken_bank != NULL;
     spin_unlock(&c->vgic->lock);
     vgic_notify(c->vgic, cpus);
+}
+
+void vgic_save(struct vgic_cpu *c)
+{
+    if (c->lr_count != 0 || c->slow || c->timer_held || (c->bank.line & VTIMER_BIT)) {
+        fold_for_save(c);
+    }
+    save_interface(c);
+    ich_write_hcr(0);
+    c->running = false;
 }
 
 // ---- what would be signalled (IHI 0069, 4.8) ----

@@ -4,24 +4,25 @@
 #include "irq/vgic_state.h"
 
 // A list register for interrupt i of the bank: a new one, or the one it was in, if that is done
-// with. lrs and up for none.
+// with; VGIC_LRS for none. In EOI mode 1 the trap of ICC_DIR_EL1 must be seen to.
 static inline unsigned find_room(const struct vgic_cpu *c, const struct vgic_bank *b, unsigned bank,
                                  unsigned i)
 {
+    if (ich_read_vmcr() & ICH_VMCR_VEOIM) {
+        return VGIC_LRS;
+    }
     if (!(b->placed >> i & 1)) {
-        return c->lr_count;
+        return c->lr_count < c->vgic->lrs ? c->lr_count : VGIC_LRS;
     }
     unsigned n = 0;
-    while (c->lr_intid[n] != bank * 32 + i) {
-        n++;
+    if (bank == 0) {
+        n = c->lr_of[i];
+    } else {
+        while (c->lr_intid[n] != bank * 32 + i) {
+            n++;
+        }
     }
     return ich_read_elrsr() >> n & 1 ? n : VGIC_LRS;
-}
-
-// In EOI mode 1 the trap of ICC_DIR_EL1 must be seen to.
-static inline bool usable(const struct vgic_cpu *c, unsigned n)
-{
-    return n < c->vgic->lrs && !(ich_read_vmcr() & ICH_VMCR_VEOIM);
 }
 
 static inline void put_pending(struct vgic_cpu *c, struct vgic_bank *b, unsigned bank, unsigned n,
@@ -57,7 +58,7 @@ static inline __attribute__((always_inline)) bool place_one(struct vgic_cpu *c, 
     if (todo != 0) {
         unsigned i = bit_first(todo);
         unsigned n = find_room(c, b, bank, i);
-        if (!usable(c, n)) {
+        if (n == VGIC_LRS) {
             return false;
         }
         put_latched_or_level(c, b, bank, n, i);
@@ -93,8 +94,13 @@ static __attribute__((noinline)) void long_way(struct vgic_cpu *c)
 void vgic_flush(struct vgic_cpu *c)
 {
     spin_lock(&c->vgic->lock);
-    vgic_drain(c);
-    if (c->slow || c->ready != 1 || !place_one(c, &c->bank, 0)) {
+    uint32_t ready = c->ready;
+    if (c->inbox != 0) { // vgic_drain(), with ready in a register
+        c->bank.latch |= __atomic_exchange_n(&c->inbox, 0, __ATOMIC_ACQUIRE);
+        ready |= 1;
+    }
+    if (c->slow || ready != 1 || !place_one(c, &c->bank, 0)) {
+        c->ready = ready;
         long_way(c);
         return;
     }
@@ -127,7 +133,7 @@ void vgic_forward_vtimer(struct vgic_cpu *c)
     spin_lock(&c->vgic->lock);
     bool one = (vgic_eligible(c, b, 0) & ~b->active & ~b->latch & VTIMER_BIT) != 0;
     unsigned n = find_room(c, b, 0, VGIC_PPI_VTIMER);
-    if (c->slow || !one || !usable(c, n)) {
+    if (c->slow || !one || n == VGIC_LRS) {
         forward_long_way(c);
         return;
     }

@@ -67,6 +67,7 @@ struct vgic_cpu {
     unsigned lr_stale; // and those up to lr_stale-1 hold what must be overwritten
     uint32_t lr_latch; // bit n: the pending state in list register n came from the latch
     uint16_t lr_intid[VGIC_LRS];
+    uint8_t lr_of[32];               // list register that a placed SGI or PPI is in
     uint64_t hcr;                    // what ICH_HCR_EL2 holds, while running
     uint64_t vmcr, ap0r[4], ap1r[4]; // while not running
 };
@@ -143,7 +144,13 @@ uint32_t vgic_refold(struct vgic *g, uint32_t cpus);
 // bits may have changed: the vCPUs that must look.
 uint32_t vgic_changed(struct vgic *g, struct vgic_cpu *owner, unsigned bank, uint32_t bits);
 // Without the lock.
-void vgic_notify(struct vgic *g, uint32_t cpus);
+void vgic_notify_each(const struct vgic *g, uint32_t cpus);
+static inline void vgic_notify(const struct vgic *g, uint32_t cpus)
+{
+    if (__builtin_expect(cpus != 0, 0)) {
+        vgic_notify_each(g, cpus);
+    }
+}
 void vgic_set_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
 void vgic_clear_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
 void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter);
@@ -185,6 +192,8 @@ static inline void vgic_put(struct vgic_cpu *c, struct vgic_bank *b, unsigned ba
     b->placed |= UINT32_C(1) << intid % 32;
     if (bank != 0) {
         c->vgic->placed_in[intid - 32] = (uint8_t)c->index;
+    } else {
+        c->lr_of[intid] = (uint8_t)n;
     }
     c->lr_intid[n] = (uint16_t)intid;
     ich_write_lr(n, lr);

@@ -107,10 +107,14 @@ void trap_serror(struct vcpu *v, uint64_t esr)
 }
 
 // One acknowledged interrupt. v: the vCPU that ran, or NULL.
-static void interrupt(struct vcpu *v, uint32_t intid)
+static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, uint32_t intid)
 {
     const struct host_ppis *ppi = &gic_config()->ppi;
     gic_eoi(intid);
+    if (intid == HOST_SGI_KICK) { // it has done its work by coming
+        gic_deactivate(intid);
+        return;
+    }
     if (intid == ppi->virtual_timer && v != NULL) {
         count(&v->count, CNT_TIMER_VIRT);
         vtimer_interrupt(v); // stays active until the guest deactivates it
@@ -129,12 +133,21 @@ static void interrupt(struct vcpu *v, uint32_t intid)
     gic_deactivate(intid);
 }
 
+static void flush_interrupts(struct vcpu *v)
+{
+    __atomic_and_fetch(&v->attention, ~(uint32_t)ATTN_VIRQ, __ATOMIC_ACQUIRE);
+    vgic_flush(v->vgic);
+}
+
 void trap_irq(struct vcpu *v)
 {
     count(&v->count, CNT_EXIT_IRQ);
     uint32_t intid = gic_ack();
     if (intid < GIC_SPURIOUS - 3) {
         interrupt(v, intid);
+    }
+    if (vcpu_attention(v) == ATTN_VIRQ) { // the common case needs no more than this
+        flush_interrupts(v);
     }
 }
 
@@ -174,11 +187,23 @@ static struct vcpu *leave(struct vcpu *v, uint32_t attention)
         }
         return sched_next(NULL);
     }
-    vtimer_block(v);
-    if (attention & ATTN_BLOCK && !vgic_signals(v->vgic)) {
-        sched_block(v);
+    if (attention & ATTN_BLOCK) { // one that only waits for its turn hears its timer when it has it
+        vtimer_block(v);
+        if (!vgic_signals(v->vgic)) {
+            sched_block(v);
+        }
     }
     return sched_next(v);
+}
+
+// Apart from trap_leave(), so that this alone needs many registers.
+static __attribute__((noinline)) struct vcpu *change_vcpu(struct vcpu *v, uint32_t attention)
+{
+    __atomic_and_fetch(&v->attention, ATTN_VIRQ, __ATOMIC_ACQUIRE);
+    save(v);
+    v = leave(v, attention);
+    load(v);
+    return v;
 }
 
 struct vcpu *trap_leave(struct vcpu *v)
@@ -186,13 +211,9 @@ struct vcpu *trap_leave(struct vcpu *v)
     for (;;) {
         uint32_t attention = vcpu_attention(v);
         if (attention & ~(uint32_t)ATTN_VIRQ) {
-            __atomic_and_fetch(&v->attention, ATTN_VIRQ, __ATOMIC_ACQUIRE);
-            save(v);
-            v = leave(v, attention);
-            load(v);
+            v = change_vcpu(v, attention);
         } else if (attention & ATTN_VIRQ) {
-            __atomic_and_fetch(&v->attention, ~(uint32_t)ATTN_VIRQ, __ATOMIC_ACQUIRE);
-            vgic_flush(v->vgic);
+            flush_interrupts(v);
         } else {
             return v;
         }
