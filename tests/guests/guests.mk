@@ -15,18 +15,20 @@ GUEST_LIB_SRC := $(wildcard $(GUEST_DIR)/lib/*.c $(GUEST_DIR)/lib/*.S)
 GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h)
 
 # One compilation a payload: each has its own name and options in the library's objects.
+# A payload of more than one source keeps the others in a folder of its name.
 $(GUEST_OUT)/%.elf: $(GUEST_DIR)/%.c $(GUEST_LIB_SRC) $(GUEST_HEADERS) $(GUEST_DIR)/lib/guest.ld \
 		$(GUEST_DIR)/guests.mk
 	@mkdir -p $(GUEST_OUT)
 	@echo '  GUEST   $*'
 	@$(GUEST_CC) $(GUEST_FLAGS) -DGUEST_NAME='"$*"' $(GUEST_FLAGS_$*) -nostdlib -fuse-ld=lld \
 		-Wl,-T,$(GUEST_DIR)/lib/guest.ld,--build-id=none,-z,noexecstack -o $@ \
-		$< $(wildcard $(GUEST_DIR)/$*_asm.S) $(GUEST_LIB_SRC)
+		$< $(wildcard $(GUEST_DIR)/$*_asm.S $(GUEST_DIR)/$*/*.c) $(GUEST_LIB_SRC)
 
 $(GUEST_OUT)/%.bin: $(GUEST_OUT)/%.elf
 	@llvm-objcopy -O binary $< $@
 
-$(foreach name,$(GUEST_NAMES),$(eval $(GUEST_OUT)/$(name).elf: $(wildcard $(GUEST_DIR)/$(name)_asm.S)))
+$(foreach name,$(GUEST_NAMES),$(eval $(GUEST_OUT)/$(name).elf: \
+	$(wildcard $(GUEST_DIR)/$(name)_asm.S $(GUEST_DIR)/$(name)/*)))
 
 GUEST_FLAGS_bench := -DGUEST_IMAGE_HEADER
 

@@ -5,7 +5,8 @@
 usage: run_guests.py [--all] [--bare] [--verbose] [NAME...]
 
 A manifest NAME.dts says in its comments how it is run: "// run: OPTIONS" once, "// also: OPTIONS" for each further machine (those
-only with --all; their tests are named suite.name@OPTIONS), with the options of tools/run. A VM that ends without its RESULT line,
+only with --all or NEWEL_LONG; their tests are named suite.name@OPTIONS), with the options of tools/run. "// only: long" keeps a
+manifest for NEWEL_LONG (make check-long) and for when it is named; "// timeout: S" gives it time. A VM that ends without its RESULT line,
 and a machine that does not end cleanly, is a failed test of its own. --bare runs the payloads on QEMU's virt without Newel.
 The status is 0 if no test failed.
 """
@@ -117,8 +118,9 @@ def run_bare(name, text, label, options, verbose):
     return failed
 
 
-def names():
-    return sorted(entry[:-4] for entry in os.listdir(HERE) if entry.endswith(".dts"))
+def names(long):
+    found = sorted(entry[:-4] for entry in os.listdir(HERE) if entry.endswith(".dts"))
+    return [name for name in found if long or not re.search(r"^// only: long$", manifest(name), re.M)]
 
 
 def main():
@@ -129,9 +131,10 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
     failed = 0
-    for name in options.names or names():
+    long = bool(os.environ.get("NEWEL_LONG"))
+    for name in options.names or names(long):
         text = manifest(name)
-        for label, words in machines(text, options.all):
+        for label, words in machines(text, options.all or long):
             runner = run_bare if options.bare else run_newel
             failed += runner(name, text, label, words, options.verbose)
     return 1 if failed else 0
