@@ -95,7 +95,7 @@ void vgic_flush(struct vgic_cpu *c)
 {
     spin_lock(&c->vgic->lock);
     uint32_t ready = c->ready;
-    if (c->inbox != 0) { // vgic_drain(), with ready in a register
+    if (__atomic_load_n(&c->inbox, __ATOMIC_RELAXED) != 0) { // vgic_drain(), ready in a register
         c->bank.latch |= __atomic_exchange_n(&c->inbox, 0, __ATOMIC_ACQUIRE);
         ready |= 1;
     }

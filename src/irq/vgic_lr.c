@@ -9,7 +9,7 @@
 
 void vgic_drain(struct vgic_cpu *c)
 {
-    if (c->inbox != 0) {
+    if (__atomic_load_n(&c->inbox, __ATOMIC_RELAXED) != 0) {
         c->bank.latch |= __atomic_exchange_n(&c->inbox, 0, __ATOMIC_ACQUIRE);
         c->ready |= 1;
     }
@@ -109,7 +109,7 @@ uint32_t vgic_fold(struct vgic_cpu *c)
 static void pick(struct vgic_picks *p, uint32_t key)
 {
     if (p->count == p->room) {
-        uint32_t last = p->key[p->room - 1];
+        uint32_t last = p->key[p->room - 1]; // NOLINT(*uninitialized*): count of them are set
         p->left |= UINT32_C(1) << (MAX(last, key) >> 24);
         if (key > last) {
             return;

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-struct fake_gic_cpu *fake_gic;
+_Thread_local struct fake_gic_cpu *fake_gic;
 struct fake_vtimer fake_vtimer;
 
 #define IDLE 0x100u
