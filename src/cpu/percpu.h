@@ -17,7 +17,8 @@ struct percpu {
     struct vcpu *current;  // the vCPU that runs here, NULL while idle or at work for Newel
     struct vcpu *loaded;   // whose EL1 state the machine holds; current, or the last one that was
     struct vcpu *fp_owner; // whose FP registers the machine holds
-    unsigned id;           // dense, 0 = the CPU that booted
+    struct vcpu *debug_owner; // whose breakpoints the machine holds, NULL while none is enabled
+    unsigned id;              // dense, 0 = the CPU that booted
     bool online;
     bool idle;      // in WFI at EL2
     uint64_t mpidr; // affinity fields only

@@ -5,6 +5,7 @@
 #include "arch/fp.h"
 #include "arch/layout.h"
 #include "arch/sysreg.h"
+#include "cpu/debug.h"
 #include "cpu/features.h"
 
 #include <stddef.h>
@@ -66,6 +67,7 @@ static void disable_fine_grained_traps(void)
 void switch_init_cpu(void)
 {
     disable_fine_grained_traps();
+    debug_init_cpu();
     write_sysreg(vpidr_el2, read_sysreg(midr_el1));
     write_sysreg(hstr_el2, 0);
     // CNTPCT may be read, the physical timer is emulated.
@@ -192,6 +194,7 @@ void vcpu_load(struct vcpu *v)
     write_sysreg(vmpidr_el2, v->mpidr);
     write_sysreg(mdcr_el2, v->mdcr);
     EL1_REGS(LOAD)
+    debug_load(v);
     if (v->pauth_used) {
         pauth_load(v);
     }

@@ -11,6 +11,7 @@ void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg)
     memset(&v->el1, 0, sizeof(v->el1));
     memset(&v->fp, 0, sizeof(v->fp));
     memset(&v->keys, 0, sizeof(v->keys));
+    v->debug = (struct debug_regs){.os_locked = true, .cpu = -1};
     v->regs.pc = entry.v;
     v->regs.x[0] = arg;
     v->regs.pstate = PSR_EL1H | PSR_DAIF;

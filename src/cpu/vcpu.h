@@ -2,6 +2,7 @@
 // A virtual CPU: its registers while it is not running, and where it stands in its life.
 #pragma once
 
+#include "arch/debug.h"
 #include "cpu/counters.h"
 #include "lib/addr.h"
 #include "lib/list.h"
@@ -40,6 +41,14 @@ struct fp_regs {
 
 struct pauth_keys {
     uint64_t key[10]; // APIA, APIB, APDA, APDB, APGA: low, high
+};
+
+// Breakpoints and watchpoints; see cpu/debug.h.
+struct debug_regs {
+    uint64_t r[DEBUG_KINDS][DEBUG_MAX]; // what the guest wrote
+    bool enabled;                       // at least one is, and there is no OS lock
+    bool os_locked;                     // OSLSR_EL1.OSLK
+    int cpu;                            // the CPU that loaded them last
 };
 
 enum vcpu_state {
@@ -83,6 +92,7 @@ struct vcpu {
     struct el1_regs el1;
     struct pauth_keys keys;
     struct fp_regs fp __attribute__((aligned(16)));
+    struct debug_regs debug;
 
     struct vgic_cpu *vgic;
     struct vtimer *vtimer;
