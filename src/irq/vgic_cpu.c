@@ -218,6 +218,10 @@ uint32_t vgic_give_back(struct vgic_cpu *self, struct vgic_cpu *owner, unsigned 
         g->taken = 0;
         __atomic_store_n(&g->taker, NULL, __ATOMIC_RELEASE);
     }
+    if (bank == 0 && (bits & VTIMER_BIT) && !owner->running) {
+        // Asleep with its timer interrupt in flight it did not have the timer watched.
+        cpus |= UINT32_C(1) << owner->index;
+    }
     return cpus | vgic_changed(g, owner, bank, bits);
 }
 

@@ -14,14 +14,10 @@ static inline unsigned find_room(const struct vgic_cpu *c, const struct vgic_ban
     if (!(b->placed >> i & 1)) {
         return c->lr_count < c->vgic->lrs ? c->lr_count : VGIC_LRS;
     }
-    unsigned n = 0;
-    if (bank == 0) {
-        n = c->lr_of[i];
-    } else {
-        while (c->lr_intid[n] != bank * 32 + i) {
-            n++;
-        }
+    if (bank != 0) {
+        return VGIC_LRS; // it was raised again while placed, and that makes the way long
     }
+    unsigned n = c->lr_of[i];
     return ich_read_elrsr() >> n & 1 ? n : VGIC_LRS;
 }
 

@@ -57,9 +57,243 @@ static void test_model_sixteen_lrs(void **state)
     random_use(16, 4, 100, 500);
 }
 
+// ---- one case at a time; vCPU 0 runs on CPU 0, vCPU 1 on CPU 1, vCPU 2 sleeps ----
+
+static int fresh(void **state)
+{
+    (void)state;
+    seed = 1;
+    machine_start(4, random_byte);
+    return 0;
+}
+
+static uint64_t dist_read(uint64_t offset, unsigned size)
+{
+    return vgic_dist_read(guest(0), offset, size);
+}
+
+static uint64_t rdist_read(uint64_t offset, unsigned size)
+{
+    uint64_t value;
+    assert_true(vgic_rdist_read(guest(0), offset, size, &value));
+    return value;
+}
+
+static void test_identification(void **state)
+{
+    static const uint8_t ids[] = {0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1};
+    (void)state;
+    assert_int_equal(dist_read(0x4, 4), 8 | 9 << 19 | 1 << 25);
+    assert_int_equal(dist_read(0x4, 1), 8);
+    assert_int_equal(dist_read(0x6, 2), 0x248);
+    assert_int_equal(dist_read(0x8, 4), 0x43b);
+    assert_int_equal(dist_read(0x0, 8), UINT64_C(0x0248000800000053));
+    for (unsigned i = 0; i < 12; i++) {
+        assert_int_equal(dist_read(0xffd0 + 4 * i, 4), ids[i]);
+        assert_int_equal(rdist_read(0xffd0 + 4 * i, 4), i == 4 ? 0x93 : ids[i]);
+    }
+    assert_int_equal(rdist_read(0x4, 4), 0x43b);
+}
+
+static void test_redistributors(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < VCPUS; i++) {
+        uint64_t typer = i << 32 | i << 8 | (i == VCPUS - 1 ? 0x10 : 0);
+        assert_int_equal(rdist_read(i * VGIC_RDIST_SIZE + 8, 8), typer);
+        assert_int_equal(rdist_read(i * VGIC_RDIST_SIZE + 8, 4), (uint32_t)typer);
+        assert_int_equal(rdist_read(i * VGIC_RDIST_SIZE + 12, 4), i);
+        assert_int_equal(rdist_read(i * VGIC_RDIST_SIZE + 0, 4), 0);
+    }
+    uint64_t value;
+    assert_false(vgic_rdist_read(guest(0), VCPUS * (uint64_t)VGIC_RDIST_SIZE + 8, 4, &value));
+    assert_false(vgic_rdist_write(guest(0), VCPUS * (uint64_t)VGIC_RDIST_SIZE + 8, 4, 0));
+}
+
+static void test_waker(void **state)
+{
+    (void)state;
+    assert_int_equal(rdist_read(VGIC_RDIST_SIZE + 0x14, 4), 6);
+    vgic_rdist_write(guest(0), VGIC_RDIST_SIZE + 0x14, 4, 0);
+    assert_int_equal(rdist_read(VGIC_RDIST_SIZE + 0x14, 4), 0);
+    vgic_rdist_write(guest(0), VGIC_RDIST_SIZE + 0x14, 4, 2);
+    assert_int_equal(rdist_read(VGIC_RDIST_SIZE + 0x14, 4), 6);
+}
+
+static void test_reserved(void **state)
+{
+    static const uint32_t offsets[] = {0xc,    0x10,  0x40,  0x80,  0x400, 0x41c,  0x800,
+                                       0x900,  0xc00, 0xd00, 0xe00, 0xf00, 0x1000, 0x60f8,
+                                       0x6900, 0xa4,  0x520, 0xc48, 0xff00};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+        vgic_dist_write(guest(0), offsets[i], 4, ~UINT64_C(0));
+        vgic_dist_write(guest(0), offsets[i] & ~7u, 8, ~UINT64_C(0));
+        assert_int_equal(dist_read(offsets[i], 4), 0);
+    }
+    for (uint32_t offset = 0x10084; offset < 0x10400;
+         offset += 4) { // no words but an interrupt's own
+        if ((offset & 0x7f) != 0) {
+            vgic_rdist_write(guest(0), offset, 4, ~UINT64_C(0));
+            assert_int_equal(rdist_read(offset, 4), 0);
+        }
+    }
+}
+
+static void test_access_sizes(void **state)
+{
+    (void)state;
+    vgic_dist_write(guest(0), 0x400 + 64, 4, 0xff804020);
+    assert_int_equal(dist_read(0x400 + 64, 4), 0xf8804020);
+    vgic_dist_write(guest(0), 0x400 + 66, 2, 0x1008);
+    vgic_dist_write(guest(0), 0x400 + 65, 1, 0x78);
+    assert_int_equal(dist_read(0x400 + 64, 4), 0x10087820);
+    assert_int_equal(dist_read(0x400 + 67, 1), 0x10);
+    vgic_dist_write(guest(0), 0x400 + 64, 8, UINT64_C(0x1020304050607080));
+    assert_int_equal(dist_read(0x400 + 64, 8), UINT64_C(0x1020304050607080));
+    uint64_t enabled = dist_read(0x104, 4);
+    vgic_dist_write(guest(0), 0x184, 1, 0xff); // words take no bytes
+    assert_int_equal(dist_read(0x104, 4), enabled);
+}
+
+// The router's halves, and a target that nobody is.
+static void test_router(void **state)
+{
+    (void)state;
+    vgic_dist_write(guest(0), 0x6000 + 8 * 50, 8, ~UINT64_C(0));
+    assert_int_equal(dist_read(0x6000 + 8 * 50, 8), UINT64_C(0xff80ffffff));
+    vgic_dist_write(guest(0), 0x6004 + 8 * 50, 4, 0);
+    assert_int_equal(dist_read(0x6000 + 8 * 50, 8), 0x80ffffff);
+    vgic_dist_write(guest(0), 0x6000 + 8 * 50, 4, 7);
+    vgic_set_spi(machine.vgic, 50, true);
+    serve_all();
+    for (unsigned cpu = 0; cpu < CPUS; cpu++) {
+        play(cpu);
+        assert_int_equal(fake_gic_highest(), FAKE_SPURIOUS);
+    }
+    vgic_dist_write(guest(0), 0x6000 + 8 * 50, 4, 1);
+    serve_all();
+    play(1);
+    assert_int_equal(fake_gic_highest(), 50);
+}
+
+// Two clusters: affinities 0.0.0.0, 0.0.1.0 and 0.0.1.17.
+static void test_sgis_by_affinity(void **state)
+{
+    static const uint64_t mpidr[VCPUS] = {0x80000000, 0x80000100, 0x80000111};
+    static const struct {
+        uint64_t sgi1r;
+        unsigned to; // bit n: vCPU n
+    } cases[] = {
+        {UINT64_C(1), 1},
+        {UINT64_C(0x10001), 2},
+        {UINT64_C(0x10003), 2},
+        {UINT64_C(0x10002) | UINT64_C(1) << 44, 4},
+        {UINT64_C(0x0ffff) | UINT64_C(1) << 44, 0},
+        {UINT64_C(0x1ffff) | UINT64_C(1) << 32, 0},
+        {UINT64_C(0x1ffff) | UINT64_C(1) << 48, 0},
+        {UINT64_C(1) << 40, 6},
+    };
+    struct vcpu *vcpus[VCPUS];
+    (void)state;
+    for (unsigned i = 0; i < VCPUS; i++) {
+        vcpus[i] = &machine.vcpu[i];
+        vcpus[i]->mpidr = mpidr[i];
+        machine.on[i] = -1;
+    }
+    void *memory = calloc(1, vgic_size(VCPUS));
+    (void)vgic_create(memory, vcpus, VCPUS);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        unsigned to = 0;
+        vgic_send_sgi(vcpus[0]->vgic, cases[i].sgi1r | UINT64_C(5) << 24, false);
+        for (unsigned v = 0; v < VCPUS; v++) {
+            uint64_t offset = v * (uint64_t)VGIC_RDIST_SIZE + 0x10200;
+            uint64_t pending;
+            assert_true(vgic_rdist_read(vcpus[0]->vgic, offset, 4, &pending));
+            to |= pending == 1u << 5 ? 1u << v : 0;
+            assert_true(vgic_rdist_write(vcpus[0]->vgic, offset + 0x80, 4, ~0u));
+        }
+        assert_int_equal(to, cases[i].to);
+    }
+    free(memory);
+}
+
+// The common paths stay short: no list register is read where nothing asks for it.
+static void test_short_ways(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        vgic_send_sgi(guest(0), UINT64_C(1) << 24 | 2, true);
+        serve(1);
+        play(1);
+        assert_int_equal(fake_gic_ack(true), 1);
+        fake_gic_eoi(1, true);
+    }
+    fake_gic->lr_reads = fake_gic->lr_writes = 0;
+    vgic_send_sgi(guest(0), UINT64_C(1) << 24 | 2, true);
+    serve(1);
+    assert_int_equal(machine.cpu[1].lr_reads, 0);
+    assert_int_equal(machine.cpu[1].lr_writes, 1);
+    machine.cpu[0].lr_reads = machine.cpu[0].lr_writes = 0;
+    take_off(0);
+    put_on(0, 0);
+    assert_int_equal(machine.cpu[0].lr_reads + machine.cpu[0].lr_writes, 0);
+}
+
+// PSCI CPU_ON: the CPU interface starts anew, what is pending stays.
+static void test_interface_reset(void **state)
+{
+    (void)state;
+    vgic_send_sgi(guest(0), UINT64_C(3) << 24 | 2, true);
+    serve(1);
+    play(1);
+    assert_int_equal(fake_gic_ack(true), 3);
+    take_off(1);
+    vgic_send_sgi(guest(0), UINT64_C(4) << 24 | 2, true);
+    vgic_reset_interface(machine.vcpu[1].vgic);
+    put_on(1, 1);
+    assert_int_equal(fake_gic->vmcr, 0);
+    assert_int_equal(fake_gic->ap1r[0], 0);
+    assert_int_equal(rdist_read(VGIC_RDIST_SIZE + 0x10200, 4), 1 << 4);
+    assert_int_equal(rdist_read(VGIC_RDIST_SIZE + 0x10300, 4), 1 << 3);
+}
+
+static void test_reset(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 500; i++) {
+        machine_step();
+    }
+    for (unsigned cpu = 0; cpu < CPUS; cpu++) {
+        if (machine.runs[cpu] >= 0) {
+            take_off(cpu);
+        }
+    }
+    vgic_reset(machine.vgic);
+    put_on(0, 0);
+    assert_int_equal(dist_read(0, 4), 0x50);
+    for (uint32_t offset = 0x80; offset < 0x800; offset += 4) {
+        assert_int_equal(dist_read(offset, 4), 0);
+        if (offset != 0x10200 - 0x10000) {
+            assert_int_equal(rdist_read(0x10000 + offset, 4), 0);
+        }
+    }
+    assert_int_equal(rdist_read(0x10c00, 4), 0xaaaaaaaa);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_identification, fresh),
+        cmocka_unit_test_setup(test_redistributors, fresh),
+        cmocka_unit_test_setup(test_waker, fresh),
+        cmocka_unit_test_setup(test_reserved, fresh),
+        cmocka_unit_test_setup(test_access_sizes, fresh),
+        cmocka_unit_test_setup(test_router, fresh),
+        cmocka_unit_test_setup(test_sgis_by_affinity, fresh),
+        cmocka_unit_test_setup(test_short_ways, fresh),
+        cmocka_unit_test_setup(test_interface_reset, fresh),
+        cmocka_unit_test_setup(test_reset, fresh),
         cmocka_unit_test(test_model_four_lrs),
         cmocka_unit_test(test_model_one_lr),
         cmocka_unit_test(test_model_two_lrs),
