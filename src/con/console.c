@@ -218,11 +218,15 @@ static void quiet_expired(struct timer *timer)
 static uint32_t line_end(const struct console_vm *c, uint32_t from, uint32_t to)
 {
     while (from != to) {
-        if (c->ring[from++ % RING_SIZE] == '\n') {
-            break;
+        uint32_t offset = from % RING_SIZE;
+        uint32_t count = MIN(to - from, RING_SIZE - offset);
+        const uint8_t *end = memchr(&c->ring[offset], '\n', count);
+        if (end != NULL) {
+            return from + (uint32_t)(end - &c->ring[offset]) + 1;
         }
+        from += count;
     }
-    return from;
+    return to;
 }
 
 static uint8_t byte_at(const struct console_vm *c, uint32_t position)

@@ -69,13 +69,22 @@ static void rx_arrived(struct pl011 *u)
     }
 }
 
+// UARTFR follows, so that reading it, which a driver does before every byte, is a load. Sending
+// takes no time: the transmitter is always empty and never busy.
+static void set_rx_count(struct pl011 *u, unsigned count)
+{
+    uint32_t receiver = count == 0 ? FR_RXFE : count >= RX_FIFO ? FR_RXFF : 0;
+    u->rx_count = count;
+    __atomic_store_n(&u->fr, FR_TXFE | receiver, __ATOMIC_RELEASE);
+}
+
 static bool rx_put(struct pl011 *u, uint8_t byte)
 {
     if (u->rx_count == sizeof(u->rx)) {
         return false;
     }
     u->rx[(u->rx_head + u->rx_count) % sizeof(u->rx)] = byte;
-    __atomic_store_n(&u->rx_count, u->rx_count + 1, __ATOMIC_RELEASE);
+    set_rx_count(u, u->rx_count + 1);
     return true;
 }
 
@@ -86,7 +95,7 @@ static uint32_t rx_get(struct pl011 *u)
     }
     uint32_t byte = u->rx[u->rx_head];
     u->rx_head = (u->rx_head + 1) % sizeof(u->rx);
-    __atomic_store_n(&u->rx_count, u->rx_count - 1, __ATOMIC_RELEASE);
+    set_rx_count(u, u->rx_count - 1);
     if (u->rx_count < rx_trigger(u)) {
         u->ris &= ~INT_RX;
     }
@@ -113,11 +122,9 @@ size_t pl011_receive(struct pl011 *u, const uint8_t *bytes, size_t count)
 
 // ---- registers ----
 
-// Sending takes no time, so the transmitter is always empty and never busy.
 static uint32_t flags(const struct pl011 *u)
 {
-    unsigned count = __atomic_load_n(&u->rx_count, __ATOMIC_ACQUIRE);
-    return FR_TXFE | (count == 0 ? FR_RXFE : count >= RX_FIFO ? FR_RXFF : 0);
+    return __atomic_load_n(&u->fr, __ATOMIC_RELAXED);
 }
 
 static uint32_t read_locked(struct pl011 *u, uint32_t offset)
@@ -169,8 +176,9 @@ static uint64_t pl011_read(struct device *dev, struct vcpu *v, uint64_t offset, 
 {
     struct pl011 *u = container_of(dev, struct pl011, dev);
     (void)v;
-    if (offset == UARTFR && size == 4) {
-        return flags(u); // a driver polls it before every byte
+    if (offset == UARTFR) {
+        return flags(u); // a driver polls it before every byte, by whatever size: all flags are in
+                         // the lowest byte
     }
     return read_register(u, offset, size);
 }
@@ -211,9 +219,16 @@ static void write_locked(struct pl011 *u, uint32_t offset, uint32_t value)
     update_line(u);
 }
 
+static OUTLINE void write_register(struct pl011 *u, uint32_t offset, uint32_t value)
+{
+    spin_lock(&u->lock);
+    write_locked(u, offset, value);
+    spin_unlock(&u->lock);
+}
+
 // The byte has left at once: the FIFO has passed its transmit level. Looped back, it comes in
 // again.
-static void send(struct pl011 *u, uint8_t byte)
+static OUTLINE void send_slowly(struct pl011 *u, uint8_t byte)
 {
     spin_lock(&u->lock);
     bool loop = (u->cr & CR_LBE) != 0;
@@ -230,6 +245,17 @@ static void send(struct pl011 *u, uint8_t byte)
     }
 }
 
+// While the transmit interrupt is raised already, as in a run of bytes, one more changes nothing
+// here.
+static void send(struct pl011 *u, uint8_t byte)
+{
+    if ((u->cr & CR_LBE) == 0 && (__atomic_load_n(&u->ris, __ATOMIC_RELAXED) & INT_TX)) {
+        u->transmit(u->context, byte);
+    } else {
+        send_slowly(u, byte);
+    }
+}
+
 static void pl011_write(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size,
                         uint64_t value)
 {
@@ -238,11 +264,9 @@ static void pl011_write(struct device *dev, struct vcpu *v, uint64_t offset, uns
     (void)size;
     if (offset == UARTDR) {
         send(u, (uint8_t)value);
-        return;
+    } else {
+        write_register(u, (uint32_t)offset, (uint32_t)value);
     }
-    spin_lock(&u->lock);
-    write_locked(u, (uint32_t)offset, (uint32_t)value);
-    spin_unlock(&u->lock);
 }
 
 // ---- reset ----
@@ -252,7 +276,7 @@ static void pl011_reset(struct device *dev)
     struct pl011 *u = container_of(dev, struct pl011, dev);
     spin_lock(&u->lock);
     u->rx_head = 0;
-    u->rx_count = 0;
+    set_rx_count(u, 0);
     u->ris = u->imsc = u->lcr_h = u->ibrd = u->fbrd = u->dmacr = u->ilpr = 0;
     u->cr = CR_RESET;
     u->ifls = IFLS_RESET;

@@ -23,7 +23,7 @@ struct pl011 {
     void *context;
     uint8_t rx[256]; // deeper than the real 16, so that pasted text survives
     unsigned rx_head, rx_count;
-    uint32_t ris, imsc, cr, lcr_h, ibrd, fbrd, ifls, dmacr, ilpr;
+    uint32_t fr, ris, imsc, cr, lcr_h, ibrd, fbrd, ifls, dmacr, ilpr;
     bool line; // what the vGIC was told
 };
 

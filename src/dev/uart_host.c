@@ -54,8 +54,8 @@ struct uart_ops {
     void (*init)(void);
     unsigned (*room)(void); // bytes that the transmitter takes now without a look in between
     bool (*sent)(void);     // the last bit has left
-    void (*put)(uint8_t byte);
-    int (*get)(void); // -1: none, -2: one with an error
+    void (*put)(const uint8_t *bytes, unsigned count); // at most room()
+    int (*get)(void);                                  // -1: none, -2: one with an error
     void (*interrupts)(bool rx, bool tx);
 };
 
@@ -119,9 +119,12 @@ static bool pl011_host_sent(void)
     return (reg_read(PL011_FR) & (FR_TXFE | FR_BUSY)) == FR_TXFE;
 }
 
-static void pl011_host_put(uint8_t byte)
+static void pl011_host_put(const uint8_t *bytes, unsigned count)
 {
-    reg_write(PL011_DR, byte);
+    volatile uint32_t *data = (volatile uint32_t *)((uintptr_t)uart.config.base + PL011_DR);
+    for (unsigned i = 0; i < count; i++) {
+        *data = bytes[i];
+    }
 }
 
 static int pl011_host_get(void)
@@ -178,9 +181,11 @@ static bool ns_sent(void)
     return (ns_read(NS_LSR) & LSR_TEMT) != 0;
 }
 
-static void ns_put(uint8_t byte)
+static void ns_put(const uint8_t *bytes, unsigned count)
 {
-    ns_write(NS_DATA, byte);
+    for (unsigned i = 0; i < count; i++) {
+        ns_write(NS_DATA, bytes[i]);
+    }
 }
 
 static int ns_get(void)
@@ -267,9 +272,10 @@ static void write_polled(const uint8_t *bytes, size_t count)
         if (room == 0) {
             return;
         }
-        for (; room > 0 && count > 0; room--, count--) {
-            uart.ops->put(*bytes++);
-        }
+        room = MIN(room, (unsigned)count);
+        uart.ops->put(bytes, room);
+        bytes += room;
+        count -= room;
     }
 }
 
@@ -280,8 +286,12 @@ static bool ring_empty(void)
 
 static void send_from_ring(unsigned room)
 {
-    for (; room > 0 && !ring_empty(); room--) {
-        uart.ops->put(uart.ring[uart.tail++ % RING_SIZE]);
+    while (room > 0 && !ring_empty()) {
+        uint32_t at = uart.tail % RING_SIZE;
+        unsigned count = MIN(room, MIN(uart.head - uart.tail, RING_SIZE - at));
+        uart.ops->put(&uart.ring[at], count);
+        uart.tail += count;
+        room -= count;
     }
 }
 
@@ -326,9 +336,9 @@ static size_t send_directly(const uint8_t *bytes, size_t count)
         if (room == 0) {
             break;
         }
-        for (; room > 0 && done < count; room--) {
-            uart.ops->put(bytes[done++]);
-        }
+        room = (unsigned)MIN(room, count - done);
+        uart.ops->put(bytes + done, room);
+        done += room;
     }
     return done;
 }
