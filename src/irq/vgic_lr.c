@@ -204,6 +204,16 @@ static void place(struct vgic_cpu *c, unsigned n, uint32_t key)
     vgic_put(c, b, bank, n, intid, lr);
 }
 
+// With group 1 off, group 0's going off changes no choice; nor may VGRP0DIE be set then: QEMU up to
+// 10.0.2 takes group 1's enable for group 0's, and the interrupt would never end.
+static uint64_t group_enables(uint64_t vmcr)
+{
+    if (!(vmcr & ICH_VMCR_VENG1)) {
+        return ICH_HCR_VGRP1EIE | (vmcr & ICH_VMCR_VENG0 ? 0 : ICH_HCR_VGRP0EIE);
+    }
+    return ICH_HCR_VGRP1DIE | (vmcr & ICH_VMCR_VENG0 ? ICH_HCR_VGRP0DIE : ICH_HCR_VGRP0EIE);
+}
+
 // Maintenance interrupts: when no list register is pending any more and others wait, when a group's
 // enable makes another choice right, and always when something is deactivated that no list register
 // holds.
@@ -214,8 +224,7 @@ static void set_control(struct vgic_cpu *c, uint64_t vmcr, uint32_t left)
         hcr |= ICH_HCR_NPIE;
     }
     if (left & (UINT32_C(1) << VGIC_CLASS_PENDING | UINT32_C(1) << VGIC_CLASS_MASKED)) {
-        hcr |= vmcr & ICH_VMCR_VENG0 ? ICH_HCR_VGRP0DIE : ICH_HCR_VGRP0EIE;
-        hcr |= vmcr & ICH_VMCR_VENG1 ? ICH_HCR_VGRP1DIE : ICH_HCR_VGRP1EIE;
+        hcr |= group_enables(vmcr);
     }
     bool stray =
         (left & UINT32_C(1) << VGIC_CLASS_ACTIVE) != 0 || (vmcr & ICH_VMCR_VEOIM) || c->trap_dir;

@@ -561,7 +561,7 @@ TEST(group_zero_is_fiq)
     gic_setup(SPI);
     gic_set_group1(SPI, false);
     gic_bit_write(SPI, GICD_ISPENDR);
-    EXPECT(wait_for(read_sysreg(isr_el1) & 0x40, 1000));
+    EXPECT(wait_for(read_sysreg(isr_el1) & 0x40, 200000));
     EXPECT(gic_ack() >= 1020); /* not for group 1's register */
     __asm__ volatile("msr daifclr, #1" ::: "memory");
     EXPECT(wait_for(taken_count == 1, 200000));
@@ -571,6 +571,29 @@ TEST(group_zero_is_fiq)
     gic_teardown(SPI);
     gic_init();
     exc_set_fiq(NULL);
+}
+
+/* More pending than list registers of a group that is off, and of the one that is on. */
+TEST(group_zero_alone)
+{
+    mmio_write32(machine.gicd + GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_GRP0 | GICD_CTLR_GRP1);
+    write_sysreg(icc_igrpen1_el1, 0);
+    write_sysreg(icc_igrpen0_el1, 1);
+    for (unsigned i = 0; i < 24; i++) {
+        gic_setup(SPI + i);
+        gic_set_group1(SPI + i, i % 2);
+        gic_bit_write(SPI + i, GICD_ISPENDR);
+    }
+    for (unsigned i = 0; i < 24; i += 2) {
+        EXPECT(wait_for(read_sysreg(isr_el1) & 0x40, 200000));
+        EXPECT_EQ(read_sysreg(icc_iar0_el1), SPI + i);
+        write_sysreg(icc_eoir0_el1, SPI + i);
+    }
+    EXPECT(read_sysreg(icc_iar0_el1) >= GIC_SPURIOUS - 3);
+    for (unsigned i = 0; i < 24; i++) {
+        gic_teardown(SPI + i);
+    }
+    gic_init();
 }
 
 /* Two CPUs. The second counts what it takes until told to stop. */
