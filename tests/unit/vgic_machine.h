@@ -703,9 +703,9 @@ static inline void machine_step(void)
     } else {
         steps[draw(ARRAY_SIZE(steps))]();
     }
-    check_sleepers();
     if (chance(4)) {
         serve_all();
+        check_sleepers();
         check_timers();
     }
 }
