@@ -5,7 +5,7 @@ BUILD := build
 SYSROOT := $(BUILD)/sysroot
 GOALS := $(or $(MAKECMDGOALS),all)
 
-.PHONY: all help setup run check check-long bench unit unit-build fuzz guests plugins format lint clean
+.PHONY: all test-image help setup run check check-long bench unit unit-build fuzz guests plugins format lint clean
 all: $(BUILD)/newel.img
 
 help:
@@ -54,14 +54,24 @@ $(BUILD)/el2/%.S.o: %.S $(SETUP_DONE)
 	@clang $(EL2_CFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
 
 # Two links: the names of the first are the second's table for backtraces.
-$(BUILD)/newel.elf: $(EL2_OBJECTS) src/arch/newel.lds tools/symbols
+define link
 	@echo '  LD      $@'
-	@ld.lld $(EL2_LDFLAGS) -o $@.1 $(EL2_OBJECTS) $(EL2_LIBRARIES)
-	@tools/symbols $@.1 > $(BUILD)/symbols.S
-	@clang $(EL2_CFLAGS) -c -o $(BUILD)/symbols.o $(BUILD)/symbols.S
-	@ld.lld $(EL2_LDFLAGS) -o $@ $(filter-out $(EL2_NO_SYMBOLS),$(EL2_OBJECTS)) $(BUILD)/symbols.o $(EL2_LIBRARIES)
+	@mkdir -p $(@D)
+	@ld.lld $(EL2_LDFLAGS) -o $@.1 $(1) $(EL2_LIBRARIES)
+	@tools/symbols $@.1 > $(@D)/symbols.S
+	@clang $(EL2_CFLAGS) -c -o $(@D)/symbols.o $(@D)/symbols.S
+	@ld.lld $(EL2_LDFLAGS) -o $@ $(filter-out $(EL2_NO_SYMBOLS),$(1)) $(@D)/symbols.o $(EL2_LIBRARIES)
+endef
 
-$(BUILD)/newel.img: $(BUILD)/newel.elf
+$(BUILD)/newel.elf: $(EL2_OBJECTS) src/arch/newel.lds tools/symbols
+	$(call link,$(EL2_OBJECTS))
+
+# The same with commands that break it, for the tests of what a broken Newel does.
+EL2_TEST_OBJECTS := $(filter-out $(BUILD)/el2/src/mon/cmd_none.c.o,$(EL2_OBJECTS)) $(patsubst %,$(BUILD)/el2/%.o,$(wildcard tests/el2/*.c))
+$(BUILD)/test/newel.elf: $(EL2_TEST_OBJECTS) src/arch/newel.lds tools/symbols
+	$(call link,$(EL2_TEST_OBJECTS))
+
+%/newel.img: %/newel.elf
 	@echo '  IMG     $@'
 	@llvm-objcopy -O binary $< $@
 
@@ -124,7 +134,7 @@ PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider
 run: all
 	@tools/demo examples/two-linux.dts
 
-check: all unit-build guests plugins $(FUZZERS)
+check: all test-image unit-build guests plugins $(FUZZERS)
 	@tools/check-summary --begin
 	@for test in $(UNIT_TESTS); do tools/check-stage $$(basename $$test) $$test; done
 	@for fuzzer in $(FUZZERS); do tools/check-stage $$(basename $$fuzzer) tools/run-fuzzer $(FUZZ_SECONDS) $$fuzzer; done
@@ -140,6 +150,8 @@ check-long: check
 bench: all guests plugins
 	@tools/bench
 
+test-image: $(BUILD)/test/newel.img
+
 unit-build: $(UNIT_TESTS)
 
 lint:
@@ -147,13 +159,13 @@ lint:
 
 # The whole-machine tests alone. PYTEST_ARGS: e.g. "-k monitor", "-x".
 .PHONY: system
-system: $(BUILD)/newel.img
+system: all test-image guests plugins
 	@$(PYTEST) -v $(PYTEST_ARGS) tests/system
 
--include $(EL2_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
+-include $(EL2_TEST_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf $(BUILD)/el2 $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/newel.* $(BUILD)/*.a
+	rm -rf $(BUILD)/el2 $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/test $(BUILD)/newel.* $(BUILD)/*.a

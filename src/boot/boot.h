@@ -35,5 +35,6 @@ noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2
 
 // From now on the firmware can be asked to turn the machine off.
 void power_init(const struct platform *p);
-// The same for a start that already failed at exception level el, from the tree alone; the MMU may be off.
+// The same from the tree alone, for a start at exception level el that fails before there is a
+// platform; the MMU may be off. Where the tree names nobody to ask, machine_reset() halts.
 void power_init_early(const void *fdt, unsigned el);

@@ -34,7 +34,7 @@ noreturn void boot_fail(const char *fmt, ...)
     vformat(text, sizeof(text), fmt, args);
     va_end(args);
     log_info("error: %s", text);
-    log_info("Newel does not start; the machine is reset");
+    log_info("Newel does not start");
     machine_reset();
 }
 
@@ -251,6 +251,7 @@ noreturn void boot_primary(uint64_t fdt_address)
     enable_mmu(fdt_address, check_fdt(fdt_address));
     map_console(fdt);
     log_info("Newel starts at EL2, image at 0x%lx", (uint64_t)(uintptr_t)image_start);
+    power_init_early(fdt, 2);
     check_cpu();
     if (platform_from_fdt(fdt, fdt_totalsize(fdt), percpus[0].mpidr, &platform, message,
                           sizeof(message))) {
@@ -264,6 +265,9 @@ noreturn void boot_primary(uint64_t fdt_address)
     percpus[0].online = true;
     cpu_count = 1;
     smp_start_all(&platform);
+    if (platform.cpus_ignored != 0) {
+        log_warn("%zu CPUs are not used: Newel serves %d", platform.cpus_ignored, MAX_CPUS);
+    }
     log_info("%u CPUs, %lu MiB, %u-bit physical addresses", cpu_count,
              frames_total() * PAGE_SIZE >> 20, features.pa_bits);
     read_manifest();

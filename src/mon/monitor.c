@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mon/monitor.h"
 
+#include "con/console.h"
 #include "cpu/timer.h"
 #include "dev/pl011.h"
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/print.h"
-#include "con/console.h"
 #include "vm/vm.h"
 
 #include <string.h>
@@ -25,7 +25,8 @@ static const struct command own_commands[] = {
 };
 
 static const struct command *const groups[] = {
-    own_commands, vm_commands, vcpu_commands, machine_commands, memory_commands, log_commands,
+    own_commands,    vm_commands,  vcpu_commands, machine_commands,
+    memory_commands, log_commands, test_commands,
 };
 
 static uint64_t start_time;
