@@ -2,6 +2,7 @@
 #include "call/smccc.h"
 
 #include "call/psci.h"
+#include "call/trng.h"
 #include "cpu/features.h"
 
 #include <stddef.h>
@@ -61,6 +62,10 @@ static int64_t answer(struct vcpu *v, uint32_t function)
 
 static OUTLINE bool other_call(struct vcpu *v, uint32_t function)
 {
+    if ((function & ~FUNCTION_64) - TRNG_VERSION <= TRNG_RND_32 - TRNG_VERSION) {
+        trng_call(v, function);
+        return true;
+    }
     v->regs.x[0] = (uint64_t)answer(v, function);
     return true;
 }

@@ -15,11 +15,6 @@
 #define SMCCC_ARCH_WORKAROUND_3 0x80003fffu
 #define SMCCC_VENDOR_UID        0x8600ff01u
 #define SMCCC_VENDOR_REVISION   0x8600ff03u
-#define SMCCC_TRNG_VERSION      0x84000050u
-#define SMCCC_TRNG_FEATURES     0x84000051u
-#define SMCCC_TRNG_GET_UUID     0x84000052u
-#define SMCCC_TRNG_RND_32       0x84000053u
-#define SMCCC_TRNG_RND_64       0xc4000053u
 
 // x0..x17 are in v->regs; results go there, x4..x17 are kept. An unknown function gets
 // NOT_SUPPORTED (-1) in x0. True when the vCPU goes on after the call; false when it does not come

@@ -4,7 +4,9 @@
 #include "call/psci.h"
 #include "call/psci_abi.h"
 #include "call/smccc.h"
+#include "call/trng.h"
 #include "cpu/sched.h"
+#include "fake_random.h"
 #include "irq/vgic.h"
 #include "irq/vtimer.h"
 #include "trap/trap.h"
@@ -312,6 +314,35 @@ static void smccc_identity(void **state)
     assert_int_equal(call(SMCCC_VENDOR_REVISION, 0, 0, 0), 0);
 }
 
+static void random_numbers(void **state)
+{
+    (void)state;
+    assert_int_equal(call(TRNG_VERSION, 0, 0, 0), -1);
+    features.rndr = true;
+    fake_random_next = 0x1111222233334441;
+    fake_random_last = UINT64_MAX;
+    assert_int_equal(call(TRNG_VERSION, 0, 0, 0), 0x10000);
+    assert_int_equal(call(TRNG_FEATURES, TRNG_RND_64, 0, 0), 0);
+    assert_int_equal(call(TRNG_FEATURES, PSCI_VERSION, 0, 0), -1);
+    assert_int_equal(call(0xc4000050, 0, 0, 0), -1);
+    assert_int_equal(call(TRNG_RND_64, 192, 0, 0), 0);
+    assert_int_equal(v->regs.x[3], 0x1111222233334441);
+    assert_int_equal(v->regs.x[2], 0x1111222233334442);
+    assert_int_equal(v->regs.x[1], 0x1111222233334443);
+    assert_int_equal(call(TRNG_RND_64, 68, 0, 0), 0);
+    assert_int_equal(v->regs.x[1], 0);
+    assert_int_equal(v->regs.x[2], 5);
+    assert_int_equal(call(TRNG_RND_32, 0xffffffff00000021, 0, 0), 0);
+    assert_int_equal(v->regs.x[3], 0x33334446);
+    assert_int_equal(v->regs.x[2], 1);
+    assert_int_equal(call(TRNG_RND_32, 97, 0, 0), TRNG_INVALID_PARAMETERS);
+    assert_int_equal(call(TRNG_RND_64, 193, 0, 0), TRNG_INVALID_PARAMETERS);
+    assert_int_equal(call(TRNG_RND_64, 0, 0, 0), TRNG_INVALID_PARAMETERS);
+    fake_random_last = 0;
+    assert_int_equal(call(TRNG_RND_64, 1, 2, 3), TRNG_NO_ENTROPY);
+    assert_int_equal(v->regs.x[3], 3); // nothing of it gets out
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -331,6 +362,7 @@ int main(void)
         T(smccc_architecture_calls),
         T(smccc_unknown_calls),
         T(smccc_identity),
+        T(random_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
