@@ -264,6 +264,7 @@ noreturn void boot_primary(uint64_t fdt_address)
     console_start_locking();
     percpus[0].online = true;
     cpu_count = 1;
+    sched_init();
     smp_start_all(&platform);
     if (platform.cpus_ignored != 0) {
         log_warn("%zu CPUs are not used: Newel serves %d", platform.cpus_ignored, MAX_CPUS);

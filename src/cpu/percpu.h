@@ -21,6 +21,7 @@ struct percpu {
     unsigned id;              // dense, 0 = the CPU that booted
     bool online;
     bool idle;      // in WFI at EL2
+    bool sliced;    // the current vCPU's turn has an end
     uint64_t mpidr; // affinity fields only
     uint64_t stack_top;
     uint64_t gicr;       // this CPU's redistributor, host-physical

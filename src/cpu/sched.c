@@ -20,41 +20,39 @@ static struct {
     struct spinlock lock;
     struct list ready; // smallest vruntime first
     struct list work;
+    uint64_t slice, work_slice; // counter ticks
     uint64_t floor; // vruntime of the last vCPU that was chosen: where a waking one starts
 } sched = {.ready = LIST_INIT(sched.ready), .work = LIST_INIT(sched.work)};
-
-static struct slice {
-    struct timer timer;
-    bool armed;
-} slices[MAX_CPUS];
 
 struct percpu percpus[MAX_CPUS];
 unsigned cpu_count;
 
-static void slice_expired(struct timer *t)
+void sched_init(void)
+{
+    sched.slice = timer_ticks_from_us(SLICE_US);
+    sched.work_slice = timer_ticks_from_us(WORK_SLICE_US);
+}
+
+void sched_slice_expired(void)
 {
     struct percpu *cpu = this_cpu();
-    container_of(t, struct slice, timer)->armed = false;
+    cpu->sliced = false;
     if (cpu->current != NULL) {
         __atomic_or_fetch(&cpu->current->attention, ATTN_RESCHED, __ATOMIC_RELAXED);
     }
 }
 
-static void slice_start(unsigned cpu, uint64_t us)
+static void slice_start(struct percpu *cpu, uint64_t now, uint64_t ticks)
 {
-    struct slice *s = &slices[cpu];
-    if (s->timer.expired == NULL) {
-        timer_init(&s->timer, slice_expired);
-    }
-    s->armed = true;
-    timer_arm(&s->timer, timer_now() + timer_ticks_from_us(us));
+    cpu->sliced = true;
+    timer_set_slice(now + ticks);
 }
 
-static void slice_stop(unsigned cpu)
+static void slice_stop(struct percpu *cpu)
 {
-    if (slices[cpu].armed) {
-        slices[cpu].armed = false;
-        timer_cancel(&slices[cpu].timer);
+    if (cpu->sliced) {
+        cpu->sliced = false;
+        timer_set_slice(TIMER_NEVER);
     }
 }
 
@@ -63,14 +61,14 @@ static bool may_run_on(const struct vcpu *v, unsigned cpu)
     return (v->affinity & BIT(cpu)) != 0;
 }
 
-static void enqueue(struct vcpu *v)
+static void enqueue(struct vcpu *v, uint64_t now)
 {
     struct list *pos = sched.ready.next;
     while (pos != &sched.ready && list_entry(pos, struct vcpu, queue)->vruntime <= v->vruntime) {
         pos = pos->next;
     }
     v->state = VCPU_READY;
-    v->ready_since = timer_now();
+    v->ready_since = now;
     list_insert_before(pos, &v->queue);
 }
 
@@ -116,7 +114,7 @@ static void find_cpu_for(struct vcpu *v)
             best = (int)i;
         }
     }
-    if (most != NULL && (!slices[best].armed || most->vruntime > v->vruntime)) {
+    if (most != NULL && (!percpus[best].sliced || most->vruntime > v->vruntime)) {
         __atomic_or_fetch(&most->attention, ATTN_RESCHED, __ATOMIC_RELEASE);
         if (best != (int)this_cpu()->id) {
             machine_kick((unsigned)best);
@@ -127,13 +125,13 @@ static void find_cpu_for(struct vcpu *v)
 static void make_ready(struct vcpu *v)
 {
     // Sleeping earns no credit beyond half a slice.
-    uint64_t credit = timer_ticks_from_us(SLICE_US / 2) * WEIGHT_UNIT / v->share->weight;
+    uint64_t credit = sched.slice / 2 * WEIGHT_UNIT / v->share->weight;
     uint64_t least = sched.floor > credit ? sched.floor - credit : 0;
     if (v->vruntime < least) {
         v->vruntime = least;
     }
     set_active(v, true);
-    enqueue(v);
+    enqueue(v, timer_now());
     find_cpu_for(v);
 }
 
@@ -257,11 +255,11 @@ static void take(struct percpu *cpu, struct vcpu *v)
     count(&v->count, CNT_SCHED_IN);
     cpu->current = v;
     if (!list_empty(&sched.work)) {
-        slice_start(cpu->id, WORK_SLICE_US);
+        slice_start(cpu, v->run_since, sched.work_slice);
     } else if (!list_empty(&sched.ready)) {
-        slice_start(cpu->id, SLICE_US);
+        slice_start(cpu, v->run_since, sched.slice);
     } else {
-        slice_stop(cpu->id);
+        slice_stop(cpu);
     }
 }
 
@@ -272,7 +270,7 @@ static void idle(struct percpu *cpu, bool wait)
     cpu->idle = wait;
     spin_unlock(&sched.lock);
     if (wait) {
-        slice_stop(cpu->id);
+        slice_stop(cpu);
         uint64_t since = timer_now();
         cpu_wfi();
         cpu->idle_ticks += timer_now() - since;
@@ -280,6 +278,22 @@ static void idle(struct percpu *cpu, bool wait)
     machine_interrupts();
     spin_lock(&sched.lock);
     cpu->idle = false;
+}
+
+// Steps of work and waiting, until there is a vCPU for this CPU. With the lock held; returns with
+// it held.
+static OUTLINE struct vcpu *work_or_wait(struct percpu *cpu)
+{
+    for (;;) {
+        if (!list_empty(&sched.work)) {
+            work_step();
+        }
+        struct vcpu *v = pick(cpu->id);
+        if (v != NULL) {
+            return v;
+        }
+        idle(cpu, list_empty(&sched.work));
+    }
 }
 
 struct vcpu *sched_next(struct vcpu *prev)
@@ -290,22 +304,17 @@ struct vcpu *sched_next(struct vcpu *prev)
     bool still_here = prev != NULL && cpu->current == prev;
     if (still_here) {
         account(prev);
-        enqueue(prev);
+        enqueue(prev, prev->run_since);
     }
     cpu->current = NULL;
-    for (;;) {
-        if (!list_empty(&sched.work)) {
-            work_step();
-        }
-        struct vcpu *v = pick(cpu->id);
-        if (v != NULL) {
-            if (still_here && prev != v) {
-                count(&prev->count, CNT_SCHED_PREEMPT);
-            }
-            take(cpu, v);
-            spin_unlock(&sched.lock);
-            return v;
-        }
-        idle(cpu, list_empty(&sched.work));
+    struct vcpu *v = list_empty(&sched.work) ? pick(cpu->id) : NULL;
+    if (v == NULL) {
+        v = work_or_wait(cpu);
     }
+    if (still_here && prev != v) {
+        count(&prev->count, CNT_SCHED_PREEMPT);
+    }
+    take(cpu, v);
+    spin_unlock(&sched.lock);
+    return v;
 }

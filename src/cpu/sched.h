@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+// Once, before any vCPU or work is known.
+void sched_init(void);
+
 // A piece of work of Newel's own that is longer than a handler may take: done in steps, between
 // guests.
 struct work {
@@ -32,3 +35,6 @@ bool sched_off(struct vcpu *v);
 // The next vCPU for this CPU; prev is the one that ran, or NULL. Does work and waits for interrupts
 // while there is none.
 struct vcpu *sched_next(struct vcpu *prev);
+
+// By timer_interrupt(): whoever runs on this CPU has had its turn.
+void sched_slice_expired(void);

@@ -3,29 +3,52 @@
 
 #include "arch/timer.h"
 #include "cpu/percpu.h"
+#include "cpu/sched.h"
+#include "lib/bits.h"
 #include "lib/spinlock.h"
 
 // One list per CPU, earliest first. Expired callbacks run with the lock dropped; `running` lets
 // timer_cancel() wait.
-static struct {
+static struct queue {
     struct spinlock lock;
     struct list list;
     struct timer *running;
+    uint64_t first; // deadline of the first in the list, or earlier if another CPU took that away;
+                    // its own CPU's
+    uint64_t slice;
 } queues[MAX_CPUS];
 
 void timer_init_cpu(void)
 {
-    list_init(&queues[this_cpu()->id].list);
+    struct queue *q = &queues[this_cpu()->id];
+    list_init(&q->list);
+    q->first = q->slice = TIMER_NEVER;
     el2_timer_stop();
 }
 
-static void program(unsigned cpu)
+static void program(const struct queue *q)
 {
-    if (list_empty(&queues[cpu].list)) {
+    uint64_t deadline = MIN(q->first, q->slice);
+    if (deadline == TIMER_NEVER) {
         el2_timer_stop();
     } else {
-        el2_timer_set(list_entry(queues[cpu].list.next, struct timer, link)->deadline);
+        el2_timer_set(deadline);
     }
+}
+
+void timer_set_slice(uint64_t deadline)
+{
+    struct queue *q = &queues[this_cpu()->id];
+    q->slice = deadline;
+    program(q);
+}
+
+// With the lock, on the queue's own CPU.
+static void look_at_first(struct queue *q)
+{
+    q->first =
+        list_empty(&q->list) ? TIMER_NEVER : list_entry(q->list.next, struct timer, link)->deadline;
+    program(q);
 }
 
 // Off the list that it is on, whichever CPU's. The hardware timer of another CPU may then fire for
@@ -60,7 +83,7 @@ void timer_arm(struct timer *t, uint64_t deadline)
     t->deadline = deadline;
     t->cpu = (int)cpu;
     list_insert_before(pos, &t->link);
-    program(cpu);
+    look_at_first(&queues[cpu]);
     spin_unlock(&queues[cpu].lock);
 }
 
@@ -75,25 +98,39 @@ void timer_cancel(struct timer *t)
     }
 }
 
-void timer_interrupt(void)
+static OUTLINE void run_list(struct queue *q)
 {
-    unsigned cpu = this_cpu()->id;
-    spin_lock(&queues[cpu].lock);
-    while (!list_empty(&queues[cpu].list)) {
-        struct timer *t = list_entry(queues[cpu].list.next, struct timer, link);
+    spin_lock(&q->lock);
+    while (!list_empty(&q->list)) {
+        struct timer *t = list_entry(q->list.next, struct timer, link);
         if (t->deadline > timer_now()) {
             break;
         }
         list_remove(&t->link);
-        queues[cpu].running = t;
+        q->running = t;
         __atomic_store_n(&t->cpu, -1, __ATOMIC_RELEASE);
-        spin_unlock(&queues[cpu].lock);
+        spin_unlock(&q->lock);
         t->expired(t);
-        spin_lock(&queues[cpu].lock);
-        __atomic_store_n(&queues[cpu].running, NULL, __ATOMIC_RELEASE);
+        spin_lock(&q->lock);
+        __atomic_store_n(&q->running, NULL, __ATOMIC_RELEASE);
     }
-    program(cpu);
-    spin_unlock(&queues[cpu].lock);
+    look_at_first(q);
+    spin_unlock(&q->lock);
+}
+
+void timer_interrupt(void)
+{
+    struct queue *q = &queues[this_cpu()->id];
+    uint64_t now = timer_now();
+    if (q->slice <= now) {
+        q->slice = TIMER_NEVER;
+        sched_slice_expired();
+    }
+    if (q->first <= now) {
+        run_list(q);
+    } else {
+        program(q);
+    }
 }
 
 uint64_t timer_now(void)

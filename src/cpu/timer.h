@@ -28,6 +28,11 @@ void timer_arm(struct timer *t, uint64_t deadline);
 void timer_cancel(struct timer *t); // any CPU; when it returns, expired() is not running and won't
 void timer_interrupt(void);
 
+// The end of the running vCPU's slice: one deadline a CPU beside the list, for its own CPU alone
+// and so without a lock. TIMER_NEVER takes it back. sched_slice_expired() is called when it comes.
+#define TIMER_NEVER UINT64_MAX
+void timer_set_slice(uint64_t deadline);
+
 uint64_t timer_now(void);       // CNTPCT_EL0
 uint64_t timer_frequency(void); // Hz, never 0
 uint64_t timer_ticks_from_us(uint64_t us);

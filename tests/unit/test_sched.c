@@ -62,6 +62,7 @@ static void machine(unsigned cpus)
         timer_init_cpu();
     }
     playing = 0;
+    sched_init();
 }
 
 static struct vcpu *make(struct sched_share *share, uint32_t affinity)
