@@ -3,55 +3,40 @@
 
 #include "arch/sysreg.h"
 
-// The number is part of the instruction.
-#define CASE(name, n)                       \
-    case n:                                 \
-        write_sysreg(name##n##_el1, value); \
+#define EACH_POINT(X) \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+#define CASE(kind, reg, n)                      \
+    case (kind)*DEBUG_POINTS + (n):             \
+        write_sysreg(dbg##reg##n##_el1, value); \
         break;
-#define CASES(name) \
-    CASE(name, 0)   \
-    CASE(name, 1)   \
-    CASE(name, 2)   \
-    CASE(name, 3)   \
-    CASE(name, 4)   \
-    CASE(name, 5)   \
-    CASE(name, 6)   \
-    CASE(name, 7)   \
-    CASE(name, 8)   \
-    CASE(name, 9)   \
-    CASE(name, 10)  \
-    CASE(name, 11)  \
-    CASE(name, 12)  \
-    CASE(name, 13)  \
-    CASE(name, 14)  \
-    CASE(name, 15)
-#define WRITE(name)                                           \
-    static void write_##name(unsigned number, uint64_t value) \
-    {                                                         \
-        switch (number) {                                     \
-            CASES(name)                                       \
-        default:                                              \
-            break;                                            \
-        }                                                     \
-    }
+#define BVR(n) CASE(DEBUG_BVR, bvr, n)
+#define BCR(n) CASE(DEBUG_BCR, bcr, n)
+#define WVR(n) CASE(DEBUG_WVR, wvr, n)
+#define WCR(n) CASE(DEBUG_WCR, wcr, n)
 
-WRITE(dbgbvr)
-WRITE(dbgbcr)
-WRITE(dbgwvr)
-WRITE(dbgwcr)
-
-void debug_register_write(enum debug_kind kind, unsigned n, uint64_t value)
+void debug_write_point(enum debug_point kind, unsigned n, uint64_t value)
 {
-    static void (*const write[DEBUG_KINDS])(unsigned number, uint64_t value) = {
-        [DEBUG_BVR] = write_dbgbvr,
-        [DEBUG_BCR] = write_dbgbcr,
-        [DEBUG_WVR] = write_dbgwvr,
-        [DEBUG_WCR] = write_dbgwcr,
-    };
-    write[kind](n, value);
+    switch (kind * DEBUG_POINTS + n) {
+        EACH_POINT(BVR)
+        EACH_POINT(BCR)
+        EACH_POINT(WVR)
+        EACH_POINT(WCR)
+    }
 }
 
-void debug_os_lock(bool locked)
+void debug_init_cpu(void)
 {
-    write_sysreg(oslar_el1, locked);
+    // Of this CPU itself: it may have more than the feature table's minimum.
+    uint64_t dfr0 = read_sysreg(id_aa64dfr0_el1);
+    for (unsigned n = 0; n <= bits_get(dfr0, 15, 12); n++) {
+        debug_write_point(DEBUG_BCR, n, 0);
+    }
+    for (unsigned n = 0; n <= bits_get(dfr0, 23, 20); n++) {
+        debug_write_point(DEBUG_WCR, n, 0);
+    }
+    write_sysreg(mdscr_el1, 0);
+    write_sysreg(mdccint_el1, 0);
+    write_sysreg(osdlr_el1, 0);
+    write_sysreg(oslar_el1, 0);
 }

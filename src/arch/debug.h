@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The self-hosted debug registers of this CPU, by number (Arm ARM D2, D19.3).
+// This CPU's breakpoint and watchpoint registers by number, and its OS lock (Arm ARM D19.3).
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#define DEBUG_MAX 16 // breakpoints, and watchpoints, that the architecture has room for
+// As op2 of their encodings tells them apart, less 4.
+enum debug_point { DEBUG_BVR, DEBUG_BCR, DEBUG_WVR, DEBUG_WCR, DEBUG_POINT_KINDS };
+#define DEBUG_POINTS 16
 
-// As op2 of their encodings is: DBGBVRn_EL1 4, DBGBCRn_EL1 5, DBGWVRn_EL1 6, DBGWCRn_EL1 7.
-enum debug_kind { DEBUG_BVR, DEBUG_BCR, DEBUG_WVR, DEBUG_WCR, DEBUG_KINDS };
+// DBGBVR<n>_EL1 and so on; n is less than the number of those that this CPU has.
+void debug_write_point(enum debug_point kind, unsigned n, uint64_t value);
 
-// n is below the number of breakpoints or watchpoints that the CPU has.
-void debug_register_write(enum debug_kind kind, unsigned n, uint64_t value);
-
-// OSLAR_EL1: while the OS lock is held there are no breakpoints, watchpoints and steps.
-void debug_os_lock(bool locked);
+// What EL1 may find enabled after a reset of the CPU: all of its points off, both OS locks open,
+// MDSCR_EL1 zero.
+void debug_init_cpu(void);

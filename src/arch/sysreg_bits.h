@@ -61,6 +61,12 @@
 #define MDCR_TPMS  BIT(14)
 #define MDCR_TTRF  BIT(19)
 
+// MDSCR_EL1
+#define MDSCR_SS   BIT(0)
+#define MDSCR_TDCC BIT(12)
+#define MDSCR_KDE  BIT(13)
+#define MDSCR_MDE  BIT(15)
+
 // CNTHCTL_EL2, E2H = 0
 #define CNTHCTL_EL1PCTEN BIT(0)
 #define CNTHCTL_EL1PCEN  BIT(1)
@@ -71,8 +77,11 @@
 #define ESR_ISS(esr)     bits_get(esr, 24, 0)
 #define EC_UNKNOWN       0x00u
 #define EC_WFX           0x01u
+#define EC_CP14_RT       0x05u
+#define EC_CP14_LS       0x06u
 #define EC_FP            0x07u
 #define EC_PAUTH         0x09u
+#define EC_CP14_RRT      0x0cu
 #define EC_ILLEGAL       0x0eu
 #define EC_HVC64         0x16u
 #define EC_SMC64         0x17u

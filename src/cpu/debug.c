@@ -1,114 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/debug.h"
 
+#include "arch/sysreg.h"
 #include "cpu/features.h"
-#include "cpu/percpu.h"
-#include "lib/bits.h"
+#include "cpu/vcpu.h"
 
-#include <stddef.h>
+#include <string.h>
 
-#define CONTROL_ENABLED BIT(0)
+// What the guest's MDSCR_EL1 holds always, and what only while the OS lock is locked: there it is
+// the place where an external debugger's state is kept (Arm ARM D19.3.20).
+#define MDSCR_ALWAYS (MDSCR_SS | MDSCR_TDCC | MDSCR_KDE | MDSCR_MDE)
+#define MDSCR_LOCKED \
+    (BIT(6) | BIT(14) | BIT(19) | BIT(21) | MASK(23, 22) | BIT(26) | BIT(27) | BIT(29) | BIT(30))
 
-// Fields of the control registers that Armv8.0 to 8.8 have; the rest stays 0.
-#define BCR_MASK (MASK(23, 13) | MASK(8, 5) | MASK(2, 0))
-#define WCR_MASK (MASK(28, 24) | MASK(20, 0))
-
-static unsigned registers(enum debug_kind kind)
+void debug_reset(struct vcpu *v)
 {
-    unsigned n = kind <= DEBUG_BCR ? features.breakpoints : features.watchpoints;
-    return MIN(n, (unsigned)DEBUG_MAX);
+    memset(&v->debug, 0, sizeof(v->debug));
+    v->debug.os_lock = true;
 }
 
-// The lock is looked at here too, as not every machine does (QEMU 10).
-static bool any_enabled(const struct vcpu *v)
+// The machine's MDSCR_EL1. TDCC stays 0, so that an access of EL0 to the DCC comes to EL2 first;
+// HDE stays 0, since no guest may halt the CPU. A locked OS lock disables all debug exceptions but
+// BRK's (D2.5).
+static uint64_t machine_mdscr(const struct vcpu *v)
 {
-    uint64_t any = 0;
-    for (unsigned i = 0; i < DEBUG_MAX; i++) {
-        any |= v->debug.r[DEBUG_BCR][i] | v->debug.r[DEBUG_WCR][i];
+    return v->debug.os_lock ? 0 : v->debug.mdscr & (MDSCR_SS | MDSCR_KDE | MDSCR_MDE);
+}
+
+static void load_points(const struct vcpu *v)
+{
+    for (unsigned n = 0; n < features.breakpoints; n++) {
+        debug_write_point(DEBUG_BVR, n, v->debug.point[DEBUG_BVR][n]);
+        debug_write_point(DEBUG_BCR, n, v->debug.point[DEBUG_BCR][n]);
     }
-    return !v->debug.os_locked && (any & CONTROL_ENABLED) != 0;
-}
-
-static void disable_all(struct percpu *cpu)
-{
-    for (unsigned i = 0; i < registers(DEBUG_BCR); i++) {
-        debug_register_write(DEBUG_BCR, i, 0);
+    for (unsigned n = 0; n < features.watchpoints; n++) {
+        debug_write_point(DEBUG_WVR, n, v->debug.point[DEBUG_WVR][n]);
+        debug_write_point(DEBUG_WCR, n, v->debug.point[DEBUG_WCR][n]);
     }
-    for (unsigned i = 0; i < registers(DEBUG_WCR); i++) {
-        debug_register_write(DEBUG_WCR, i, 0);
-    }
-    cpu->debug_owner = NULL;
-}
-
-// Values before controls: an enabled register never has another's address.
-static void load_all(struct percpu *cpu, struct vcpu *v)
-{
-    disable_all(cpu);
-    for (enum debug_kind kind = DEBUG_BVR; kind < DEBUG_KINDS; kind += 2) {
-        for (unsigned i = 0; i < registers(kind); i++) {
-            debug_register_write(kind, i, v->debug.r[kind][i]);
-            debug_register_write(kind + 1, i, v->debug.r[kind + 1][i]);
-        }
-    }
-    cpu->debug_owner = v;
-    v->debug.cpu = (int)cpu->id;
-}
-
-void debug_init_cpu(void)
-{
-    disable_all(this_cpu());
-}
-
-static bool is_loaded(const struct percpu *cpu, const struct vcpu *v)
-{
-    return cpu->debug_owner == v && v->debug.cpu == (int)cpu->id;
 }
 
 void debug_load(struct vcpu *v)
 {
-    struct percpu *cpu = this_cpu();
-    debug_os_lock(v->debug.os_locked);
-    if (v->debug.enabled) {
-        if (!is_loaded(cpu, v)) {
-            load_all(cpu, v);
-        }
-    } else if (cpu->debug_owner != NULL) {
-        disable_all(cpu);
+    uint64_t mdscr = machine_mdscr(v);
+    write_sysreg(mdscr_el1, mdscr);
+    if (mdscr & MDSCR_MDE) {
+        load_points(v);
     }
 }
 
-bool debug_read(const struct vcpu *v, enum debug_kind kind, unsigned n, uint64_t *value)
+// The guest changed what machine_mdscr() depends on. Its next instruction is behind an ERET, which
+// synchronizes.
+static void changed(struct vcpu *v, uint64_t before)
 {
-    if (n >= registers(kind)) {
-        return false;
+    uint64_t mdscr = machine_mdscr(v);
+    if (mdscr & ~before & MDSCR_MDE) {
+        load_points(v);
     }
-    *value = v->debug.r[kind][n];
-    return true;
+    if (mdscr != before) {
+        write_sysreg(mdscr_el1, mdscr);
+    }
 }
 
-bool debug_write(struct vcpu *v, enum debug_kind kind, unsigned n, uint64_t value)
+void debug_set_mdscr(struct vcpu *v, uint64_t value)
 {
-    static const uint64_t masks[DEBUG_KINDS] = {
-        [DEBUG_BVR] = ~UINT64_C(0),
-        [DEBUG_BCR] = BCR_MASK,
-        [DEBUG_WVR] = ~UINT64_C(0),
-        [DEBUG_WCR] = WCR_MASK,
-    };
-    if (n >= registers(kind)) {
-        return false;
-    }
-    v->debug.r[kind][n] = value & masks[kind];
-    v->debug.enabled = any_enabled(v);
-    if (is_loaded(this_cpu(), v)) {
-        debug_register_write(kind, n, v->debug.r[kind][n]);
-    }
-    debug_load(v);
-    return true;
+    uint64_t before = machine_mdscr(v);
+    uint64_t writable = MDSCR_ALWAYS | (v->debug.os_lock ? MDSCR_LOCKED : 0);
+    v->debug.mdscr = (v->debug.mdscr & ~writable) | (value & writable);
+    changed(v, before);
 }
 
 void debug_set_os_lock(struct vcpu *v, bool locked)
 {
-    v->debug.os_locked = locked;
-    v->debug.enabled = any_enabled(v);
-    debug_load(v);
+    uint64_t before = machine_mdscr(v);
+    v->debug.os_lock = locked;
+    changed(v, before);
+}
+
+void debug_set_point(struct vcpu *v, enum debug_point kind, unsigned n, uint64_t value)
+{
+    // DBGBCR: E, PMC, BAS, HMC, SSC, LBN, BT. DBGWCR: E, PAC, LSC, BAS, HMC, SSC, LBN, WT, MASK.
+    // None reaches EL2: while MDCR_EL2.TDE is 0, debug exceptions are disabled there (D2.4).
+    static const uint64_t writable[] = {
+        [DEBUG_BVR] = ~UINT64_C(0),
+        [DEBUG_BCR] = UINT64_C(0x00ffe1e7),
+        [DEBUG_WVR] = ~UINT64_C(3),
+        [DEBUG_WCR] = UINT64_C(0x1f1fffff),
+    };
+    v->debug.point[kind][n] = value & writable[kind];
+    if (machine_mdscr(v) & MDSCR_MDE) {
+        debug_write_point(kind, n, v->debug.point[kind][n]);
+    }
 }

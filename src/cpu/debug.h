@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's breakpoints and watchpoints. Their registers trap, so memory always holds what the
-// guest wrote, and the machine's are loaded for those vCPUs alone that have one enabled.
+// A vCPU's self-hosted debug: breakpoints, watchpoints, single step. Its registers live in memory,
+// since each access of a guest traps (MDCR_EL2.TDA); the machine holds them only as far as they can
+// have an effect.
 #pragma once
 
 #include "arch/debug.h"
-#include "cpu/vcpu.h"
 
-// The CPU's own registers disabled, whatever the firmware left in them. Once on each CPU.
-void debug_init_cpu(void);
+#include <stdbool.h>
+#include <stdint.h>
 
-// The vCPU is about to run here. After it, the CPU holds no other vCPU's breakpoint.
+struct vcpu;
+
+struct debug_regs {
+    uint64_t mdscr; // as the guest sees it, with its TDCC
+    uint64_t mdccint;
+    uint64_t point[DEBUG_POINT_KINDS][DEBUG_POINTS];
+    uint8_t claim; // tags
+    bool os_lock;
+};
+
+// A CPU's cold reset: everything off, the OS lock locked.
+void debug_reset(struct vcpu *v);
+
+// At a switch to v, on its CPU: MDSCR_EL1, and the points where they are in use. Those that a vCPU
+// without MDE finds in the machine are another's, and can neither fire nor be read.
 void debug_load(struct vcpu *v);
 
-// The guest's accesses, on the vCPU's own CPU. False where the CPU has no register of that number.
-bool debug_read(const struct vcpu *v, enum debug_kind kind, unsigned n, uint64_t *value);
-bool debug_write(struct vcpu *v, enum debug_kind kind, unsigned n, uint64_t value);
+// The guest's writes, on its CPU.
+void debug_set_mdscr(struct vcpu *v, uint64_t value);
 void debug_set_os_lock(struct vcpu *v, bool locked);
+// n is less than features.breakpoints or watchpoints.
+void debug_set_point(struct vcpu *v, enum debug_point kind, unsigned n, uint64_t value);

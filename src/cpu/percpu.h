@@ -17,8 +17,7 @@ struct percpu {
     struct vcpu *current;  // the vCPU that runs here, NULL while idle or at work for Newel
     struct vcpu *loaded;   // whose EL1 state the machine holds; current, or the last one that was
     struct vcpu *fp_owner; // whose FP registers the machine holds
-    struct vcpu *debug_owner; // whose breakpoints the machine holds, NULL while none is enabled
-    unsigned id;              // dense, 0 = the CPU that booted
+    unsigned id;           // dense, 0 = the CPU that booted
     bool online;
     bool idle;      // in WFI at EL2
     bool sliced;    // the current vCPU's turn has an end

@@ -2,10 +2,10 @@
 #include "cpu/switch.h"
 
 #include "arch/cache.h"
+#include "arch/debug.h"
 #include "arch/fp.h"
 #include "arch/layout.h"
 #include "arch/sysreg.h"
-#include "cpu/debug.h"
 #include "cpu/features.h"
 
 #include <stddef.h>
@@ -42,8 +42,7 @@ _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "ve
     X(tpidr_el1, tpidr_el1)           \
     X(par_el1, par_el1)               \
     X(csselr_el1, csselr_el1)         \
-    X(cntkctl_el1, cntkctl_el1)       \
-    X(mdscr_el1, mdscr_el1)
+    X(cntkctl_el1, cntkctl_el1)
 
 #define SAVE(reg, field) v->el1.field = read_sysreg(reg);
 #define LOAD(reg, field) write_sysreg(reg, v->el1.field);

@@ -10,8 +10,8 @@ void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg)
     memset(&v->regs, 0, sizeof(v->regs));
     memset(&v->el1, 0, sizeof(v->el1));
     memset(&v->fp, 0, sizeof(v->fp));
+    debug_reset(v);
     memset(&v->keys, 0, sizeof(v->keys));
-    v->debug = (struct debug_regs){.os_locked = true, .cpu = -1};
     v->regs.pc = entry.v;
     v->regs.x[0] = arg;
     v->regs.pstate = PSR_EL1H | PSR_DAIF;

@@ -2,8 +2,8 @@
 // A virtual CPU: its registers while it is not running, and where it stands in its life.
 #pragma once
 
-#include "arch/debug.h"
 #include "cpu/counters.h"
+#include "cpu/debug.h"
 #include "lib/addr.h"
 #include "lib/list.h"
 
@@ -31,7 +31,6 @@ struct el1_regs {
     uint64_t sp_el0, sp_el1, elr_el1, spsr_el1, esr_el1, far_el1, afsr0_el1, afsr1_el1;
     uint64_t sctlr_el1, cpacr_el1, ttbr0_el1, ttbr1_el1, tcr_el1, mair_el1, amair_el1, vbar_el1;
     uint64_t contextidr_el1, tpidr_el0, tpidrro_el0, tpidr_el1, par_el1, csselr_el1, cntkctl_el1;
-    uint64_t mdscr_el1;
 };
 
 struct fp_regs {
@@ -41,14 +40,6 @@ struct fp_regs {
 
 struct pauth_keys {
     uint64_t key[10]; // APIA, APIB, APDA, APDB, APGA: low, high
-};
-
-// Breakpoints and watchpoints; see cpu/debug.h.
-struct debug_regs {
-    uint64_t r[DEBUG_KINDS][DEBUG_MAX]; // what the guest wrote
-    bool enabled;                       // at least one is, and there is no OS lock
-    bool os_locked;                     // OSLSR_EL1.OSLK
-    int cpu;                            // the CPU that loaded them last
 };
 
 enum vcpu_state {
@@ -90,9 +81,9 @@ struct vcpu {
     uint64_t hcr, mdcr, cptr, vttbr,
         vtcr; // written to the machine at a switch, never on a plain exit
     struct el1_regs el1;
+    struct debug_regs debug;
     struct pauth_keys keys;
     struct fp_regs fp __attribute__((aligned(16)));
-    struct debug_regs debug;
 
     struct vgic_cpu *vgic;
     struct vtimer *vtimer;

@@ -35,6 +35,9 @@ static enum trap_result trap_unknown(struct vcpu *v, uint64_t esr)
 static const struct trap_class trap_classes[64] = {
     [0 ... 63] = {trap_unknown, CNT_EXIT_OTHER},
     [EC_WFX] = {trap_wfx, CNT_EXIT_WFX},
+    [EC_CP14_RT] = {trap_cp14, CNT_EXIT_SYSREG},
+    [EC_CP14_LS] = {trap_cp14, CNT_EXIT_SYSREG},
+    [EC_CP14_RRT] = {trap_cp14, CNT_EXIT_SYSREG},
     [EC_FP] = {trap_fp, CNT_EXIT_FP},
     [EC_PAUTH] = {trap_pauth, CNT_EXIT_PAUTH},
     [EC_HVC64] = {trap_hvc, CNT_EXIT_HVC},

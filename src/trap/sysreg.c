@@ -3,45 +3,21 @@
 #include "trap/sysreg.h"
 
 #include "arch/sysreg.h"
-#include "cpu/debug.h"
 #include "cpu/features.h"
 #include "irq/vgic.h"
 #include "irq/vtimer.h"
 #include "trap/gpr.h"
 #include "trap/inject.h"
 #include "trap/pauth.h"
-#include "trap/trap.h"
+#include "trap/sysreg_iss.h"
 #include "vm/vm.h"
 
 #include <stddef.h>
-
-// The encoding as the ISS has it (Arm ARM D19.2.37, ISS for EC 0x18).
-#define KEY(op0, op1, crn, crm, op2)                                               \
-    (((uint32_t)(op0) << 20) | ((uint32_t)(op2) << 17) | ((uint32_t)(op1) << 14) | \
-     ((uint32_t)(crn) << 10) | ((uint32_t)(crm) << 1))
-#define ANY_OP2 KEY(0, 0, 0, 0, 7)
-#define ANY_CRM KEY(0, 0, 0, 15, 0)
-#define ANY_OP1 KEY(0, 7, 0, 0, 0)
-#define ALL     KEY(3, 7, 15, 15, 7)
-
-#define ISS_READ         1u
-#define ISS_IS_READ(iss) (((iss)&ISS_READ) != 0)
-#define ISS_RT(iss)      ((unsigned)bits_get(iss, 9, 5))
-#define ISS_CRM(iss)     ((unsigned)bits_get(iss, 4, 1))
-#define ISS_OP2(iss)     ((unsigned)bits_get(iss, 19, 17))
 
 // The ID registers: CRm 1..7, op2 0..7. CRm 0 holds MIDR and its like, which do not trap.
 #define ID_SPACE      KEY(3, 0, 0, 0, 0)
 #define ID_ROWS       KEY(0, 0, 0, 7, 0)
 #define ICC_SGI1R_EL1 KEY(3, 0, 12, 11, 5)
-
-#define OSLSR_OSLM BIT(3) // the OS lock exists
-#define OSLSR_OSLK BIT(1) // it is locked
-
-// SS, TDCC, KDE, MDE: what self-hosted debug has
-#define MDSCR_GUEST (BIT(0) | BIT(12) | BIT(13) | BIT(15))
-
-typedef enum trap_result access_fn(struct vcpu *v, uint32_t iss);
 
 void sysreg_init_vm(struct vm *vm)
 {
@@ -72,60 +48,6 @@ static enum trap_result ignored(struct vcpu *v, uint32_t iss)
 {
     (void)v;
     (void)iss;
-    return TRAP_EMULATED;
-}
-
-static enum trap_result debug_raz_wi(struct vcpu *v, uint32_t iss)
-{
-    count(&v->count, CNT_SYSREG_DEBUG);
-    return raz_wi(v, iss);
-}
-
-static enum trap_result mdscr(struct vcpu *v, uint32_t iss)
-{
-    count(&v->count, CNT_SYSREG_DEBUG);
-    if (ISS_IS_READ(iss)) {
-        gpr_write(v, ISS_RT(iss), read_sysreg(mdscr_el1) & MDSCR_GUEST);
-    } else {
-        write_sysreg(mdscr_el1, gpr_read(v, ISS_RT(iss)) & MDSCR_GUEST);
-    }
-    return TRAP_EMULATED;
-}
-
-static enum trap_result oslsr(struct vcpu *v, uint32_t iss)
-{
-    count(&v->count, CNT_SYSREG_DEBUG);
-    if (!ISS_IS_READ(iss)) {
-        return undefined(v, iss);
-    }
-    gpr_write(v, ISS_RT(iss), OSLSR_OSLM | (v->debug.os_locked ? OSLSR_OSLK : 0));
-    return TRAP_EMULATED;
-}
-
-static enum trap_result oslar(struct vcpu *v, uint32_t iss)
-{
-    count(&v->count, CNT_SYSREG_DEBUG);
-    if (ISS_IS_READ(iss)) {
-        return undefined(v, iss);
-    }
-    debug_set_os_lock(v, (gpr_read(v, ISS_RT(iss)) & 1) != 0);
-    return TRAP_EMULATED;
-}
-
-// DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn: n is CRm, the kind is op2.
-static enum trap_result breakpoint(struct vcpu *v, uint32_t iss)
-{
-    enum debug_kind kind = (enum debug_kind)(ISS_OP2(iss) & 3);
-    uint64_t value = gpr_read(v, ISS_RT(iss));
-    count(&v->count, CNT_SYSREG_DEBUG);
-    bool known = ISS_IS_READ(iss) ? debug_read(v, kind, ISS_CRM(iss), &value)
-                                  : debug_write(v, kind, ISS_CRM(iss), value);
-    if (!known) {
-        return undefined(v, iss);
-    }
-    if (ISS_IS_READ(iss)) {
-        gpr_write(v, ISS_RT(iss), value);
-    }
     return TRAP_EMULATED;
 }
 
@@ -199,16 +121,7 @@ static const struct sysreg_rule {
     {ANY_OP2, KEY(3, 0, 2, 1, 0), pauth_key},       // APIA, APIB keys
     {ANY_OP2, KEY(3, 0, 2, 2, 0), pauth_key},       // APDA, APDB
     {ANY_OP2, KEY(3, 0, 2, 3, 0), pauth_key},       // APGA
-    // Debug (MDCR_EL2.TDA, TDOSA, TDRA)
-    {0, KEY(2, 0, 0, 2, 2), mdscr}, // MDSCR_EL1
-    {0, KEY(2, 0, 1, 1, 4), oslsr}, // OSLSR_EL1
-    {0, KEY(2, 0, 1, 0, 4), oslar}, // OSLAR_EL1
-    {ANY_CRM | KEY(0, 0, 0, 0, 3), KEY(2, 0, 0, 0, 4), breakpoint},
-    {ANY_CRM | ANY_OP2, KEY(2, 0, 0, 0, 0), debug_raz_wi}, // DCC, OSECCR
-    {ANY_CRM | ANY_OP2, KEY(2, 0, 1, 0, 0), debug_raz_wi}, // OSDLR, DBGPRCR, MDRAR
-    {ANY_CRM | ANY_OP2, KEY(2, 0, 7, 0, 0), debug_raz_wi}, // DBGCLAIM*, DBGAUTHSTATUS
-    {ANY_CRM | ANY_OP2, KEY(2, 3, 0, 0, 0), debug_raz_wi}, // MDCCSR_EL0, DBGDTR*_EL0
-    {ANY_OP1 | ANY_CRM | ANY_OP2 | KEY(0, 0, 15, 0, 0), KEY(2, 0, 0, 0, 0), undefined}, // trace
+    {ANY_OP1 | ANY_CRN | ANY_CRM | ANY_OP2, KEY(2, 0, 0, 0, 0), debug_register},
     // Cache maintenance by set and way (HCR_EL2.TSW): no way to reach a line by its address, and so
     // no more than a hint in a VM.
     {0, KEY(1, 0, 7, 6, 2), ignored},  // DC ISW

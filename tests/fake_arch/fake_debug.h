@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's stand-in for a CPU's debug registers.
+// The breakpoint and watchpoint registers of the machine that tests play.
 #pragma once
 
 #include "arch/debug.h"
 
-extern uint64_t fake_debug[DEBUG_KINDS][DEBUG_MAX];
-extern bool fake_os_locked;
-extern unsigned fake_debug_writes;
+extern uint64_t fake_points[DEBUG_POINT_KINDS][DEBUG_POINTS];
+extern unsigned fake_point_writes;

@@ -1,195 +1,303 @@
 // SPDX-License-Identifier: Apache-2.0
-// Self-hosted debug: breakpoints, watchpoints and single step of this vCPU's own, not of another's
-// that shares its CPU.
-#include "lib/cpu.h"
+// Self-hosted debug of a VM (Arm ARM D2): breakpoints, watchpoints, single step, the OS lock, and
+// that none of it meets another vCPU.
 #include "lib/mmu.h"
 #include "lib/test.h"
 #include "lib/timer.h"
 
-#define MDSCR_KDE (1ul << 13)
-#define MDSCR_MDE (1ul << 15)
+#define MDSCR_SS   (1ul << 0)
+#define MDSCR_TDCC (1ul << 12)
+#define MDSCR_KDE  (1ul << 13)
+#define MDSCR_MDE  (1ul << 15)
 
-#define BCR_EL1 0x1e3ul /* all bytes, EL1 alone, enabled */
-#define BCR_EL0 0x1e5ul
-#define WCR_EL1 0x1ffbul /* all bytes, load and store, EL1 alone, enabled */
+#define POINTS    16
+#define BCR_EL1   0x1e3ul  /* E, EL1, all four bytes */
+#define BCR_EL0   0x1e5ul  /* E, EL0 */
+#define WCR_WRITE 0x1ff3ul /* E, EL1, stores, all eight bytes */
 
-static volatile uint64_t watched[2] __attribute__((aligned(16)));
+void step_plain(void), step_idreg(void), step_hvc(void), break_here(void);
+void step_at(uint64_t code), unmasked_call(uint64_t fn), unmasked_store(uint64_t address);
+extern char the_store[];
 
-__attribute__((noinline)) static void stop_here(uint64_t arg)
-{
-    __asm__ volatile("nop" ::"r"(arg));
-}
-
-static void touch(uint64_t arg)
-{
-    watched[arg] = watched[arg] + 1;
-}
-
-static void debug_exceptions(bool on)
-{
-    write_sysreg(mdscr_el1, on ? MDSCR_KDE | MDSCR_MDE : 0);
-    if (on) {
-        __asm__ volatile("msr daifclr, #8\n\tisb" ::: "memory");
-    } else {
-        __asm__ volatile("msr daifset, #8\n\tisb" ::: "memory");
+#define EACH(X, k)                                                                              \
+    X(k, 0)                                                                                     \
+    X(k, 1)                                                                                     \
+    X(k, 2)                                                                                     \
+    X(k, 3) X(k, 4) X(k, 5) X(k, 6) X(k, 7) X(k, 8) X(k, 9) X(k, 10) X(k, 11) X(k, 12) X(k, 13) \
+        X(k, 14) X(k, 15)
+#define WRITE_CASE(kind, n)                      \
+    case n:                                      \
+        write_sysreg(dbg##kind##n##_el1, value); \
+        break;
+#define READ_CASE(kind, n) \
+    case n:                \
+        return read_sysreg(dbg##kind##n##_el1);
+#define DEFINE_POINT(kind)                               \
+    static void write_##kind(unsigned n, uint64_t value) \
+    {                                                    \
+        switch (n) {                                     \
+            EACH(WRITE_CASE, kind)                       \
+        }                                                \
+    }                                                    \
+    static uint64_t read_##kind(unsigned n)              \
+    {                                                    \
+        switch (n) {                                     \
+            EACH(READ_CASE, kind)                        \
+        }                                                \
+        return 0;                                        \
     }
-}
+
+DEFINE_POINT(bvr)
+DEFINE_POINT(bcr)
+DEFINE_POINT(wvr)
+DEFINE_POINT(wcr)
 
 static unsigned breakpoints(void)
 {
     return (read_sysreg(id_aa64dfr0_el1) >> 12 & 0xf) + 1;
 }
 
+static unsigned watchpoints(void)
+{
+    return (read_sysreg(id_aa64dfr0_el1) >> 20 & 0xf) + 1;
+}
+
+static void all_off(void)
+{
+    write_sysreg(mdscr_el1, 0);
+    write_sysreg(oslar_el1, 0);
+    for (unsigned n = 0; n < breakpoints(); n++) {
+        write_bcr(n, 0);
+        write_bvr(n, 0);
+    }
+    for (unsigned n = 0; n < watchpoints(); n++) {
+        write_wcr(n, 0);
+        write_wvr(n, 0);
+    }
+}
+
 TEST(setup)
 {
+    EXPECT_EQ(read_sysreg(mdscr_el1), 0);
+    EXPECT_EQ(read_sysreg(oslsr_el1), 0xa); /* a cold reset locks */
     mmu_on();
-    write_sysreg(oslar_el1, 0);
-    EXPECT_EQ(read_sysreg(oslsr_el1), 8);
+    all_off();
+    EXPECT_EQ(read_sysreg(oslsr_el1), 0x8);
+    EXPECT(breakpoints() >= 2 && watchpoints() >= 2);
 }
 
-TEST(registers_keep_what_is_written)
-{
-    EXPECT(breakpoints() >= 2);
-    write_sysreg(dbgbvr0_el1, 0x123450);
-    write_sysreg(dbgbvr1_el1, 0x543210);
-    write_sysreg(dbgwvr0_el1, 0x777770);
-    write_sysreg(dbgwcr0_el1, 0xff8);
-    EXPECT_EQ(read_sysreg(dbgbvr0_el1), 0x123450);
-    EXPECT_EQ(read_sysreg(dbgbvr1_el1), 0x543210);
-    EXPECT_EQ(read_sysreg(dbgwvr0_el1), 0x777770);
-    EXPECT_EQ(read_sysreg(dbgwcr0_el1), 0xff8);
-}
-
-TEST(os_lock)
-{
-    write_sysreg(oslar_el1, 1);
-    EXPECT_EQ(read_sysreg(oslsr_el1), 10);
-    write_sysreg(oslar_el1, 0);
-    EXPECT_EQ(read_sysreg(oslsr_el1), 8);
-    write_sysreg(osdlr_el1, 1);
-    EXPECT_EQ(read_sysreg(osdlr_el1), 0);
-}
-
-static void check_breakpoint(void)
+TEST(breakpoints_fire)
 {
     struct exc_info info;
 
-    write_sysreg(dbgbvr0_el1, (uint64_t)stop_here);
-    write_sysreg(dbgbcr0_el1, BCR_EL1);
-    debug_exceptions(true);
-    bool hit = expect_exception(&info, stop_here, 0);
-    debug_exceptions(false);
-    EXPECT(hit);
-    EXPECT_EQ(ESR_EC(info.esr), EC_BREAKPOINT_CUR);
-    EXPECT_EQ(info.elr, (uint64_t)stop_here);
-    EXPECT(!expect_exception(&info, stop_here, 0));
-}
-
-TEST(breakpoint)
-{
-    check_breakpoint();
-    write_sysreg(dbgbcr0_el1, 0);
-    debug_exceptions(true);
-    stop_here(0);
-    debug_exceptions(false);
-}
-
-TEST(breakpoint_for_el0_alone)
-{
-    write_sysreg(dbgbvr0_el1, (uint64_t)stop_here);
-    write_sysreg(dbgbcr0_el1, BCR_EL0);
-    debug_exceptions(true);
-    stop_here(0);
-    debug_exceptions(false);
-    write_sysreg(dbgbcr0_el1, 0);
-}
-
-TEST(no_breakpoint_under_the_os_lock)
-{
-    write_sysreg(dbgbvr0_el1, (uint64_t)stop_here);
-    write_sysreg(dbgbcr0_el1, BCR_EL1);
-    write_sysreg(oslar_el1, 1);
-    debug_exceptions(true);
-    stop_here(0);
-    debug_exceptions(false);
-    write_sysreg(oslar_el1, 0);
-    write_sysreg(dbgbcr0_el1, 0);
-}
-
-TEST(watchpoint)
-{
-    struct exc_info info;
-
-    write_sysreg(dbgwvr0_el1, (uint64_t)&watched[1]);
-    write_sysreg(dbgwcr0_el1, WCR_EL1);
-    debug_exceptions(true);
-    touch(0);
-    bool hit = expect_exception(&info, touch, 1);
-    debug_exceptions(false);
-    write_sysreg(dbgwcr0_el1, 0);
-    EXPECT(hit);
-    EXPECT_EQ(ESR_EC(info.esr), EC_WATCHPOINT_CUR);
-    EXPECT_EQ(info.far, (uint64_t)&watched[1]);
-}
-
-/* Kept over the time that another vCPU, with breakpoints of its own, has the CPU. */
-TEST(breakpoints_over_a_switch)
-{
-    struct exc_info info;
-
-    write_sysreg(dbgbvr0_el1, (uint64_t)stop_here);
-    write_sysreg(dbgbcr0_el1, BCR_EL1);
-    debug_exceptions(true);
-    for (unsigned i = 0; i < 50; i++) {
-        uint64_t until = timer_now() + timer_us(4000);
-
-        while (timer_now() < until) {
-        }
-        if (!expect_exception(&info, stop_here, 0) || ESR_EC(info.esr) != EC_BREAKPOINT_CUR) {
-            test_fail(__FILE_NAME__, __LINE__, "round %u: not hit", i);
-            break;
-        }
-        __asm__ volatile("msr daifclr, #8\n\tisb" ::: "memory");
+    for (unsigned n = 0; n < breakpoints(); n++) {
+        all_off();
+        write_sysreg(mdscr_el1, MDSCR_KDE | MDSCR_MDE);
+        write_bvr(n, (uint64_t)break_here);
+        EXPECT(!expect_exception(&info, unmasked_call, (uint64_t)break_here));
+        write_bcr(n, BCR_EL1);
+        EXPECT(expect_exception(&info, unmasked_call, (uint64_t)break_here));
+        EXPECT_EQ(ESR_EC(info.esr), EC_BREAKPOINT_CUR);
+        EXPECT_EQ(info.elr, break_here);
+        write_bcr(n, BCR_EL1 & ~1ul);
+        EXPECT(!expect_exception(&info, unmasked_call, (uint64_t)break_here));
     }
-    debug_exceptions(false);
-    write_sysreg(dbgbcr0_el1, 0);
+    all_off();
 }
 
-/* The other VM has its breakpoint where this one executes all the time: never hit here. */
-TEST(no_breakpoint_of_another)
-{
-    uint64_t until = timer_now() + timer_us(200000);
-
-    debug_exceptions(true);
-    while (timer_now() < until) {
-        stop_here(0);
-    }
-    debug_exceptions(false);
-}
-
-/* debug_asm.S: one instruction is stepped over, an HVC or a trapped read among them. */
-uint64_t step_over_nop(void);
-uint64_t step_over_trap(void);
-uint64_t step_over_hvc(void);
-
-static void step(uint64_t fn)
-{
-    ((uint64_t(*)(void))fn)();
-}
-
-static void check_step(uint64_t (*fn)(void))
+/* Programmed first, enabled by MDE, KDE and the OS lock afterwards. */
+TEST(breakpoints_wait_for_mdscr)
 {
     struct exc_info info;
 
-    EXPECT(expect_exception(&info, step, (uint64_t)fn));
+    all_off();
+    write_bvr(1, (uint64_t)break_here);
+    write_bcr(1, BCR_EL1);
+    EXPECT(!expect_exception(&info, unmasked_call, (uint64_t)break_here));
+    write_sysreg(mdscr_el1, MDSCR_MDE);
+    EXPECT(!expect_exception(&info, unmasked_call, (uint64_t)break_here));
+    write_sysreg(mdscr_el1, MDSCR_MDE | MDSCR_KDE);
+    EXPECT(expect_exception(&info, unmasked_call, (uint64_t)break_here));
+    write_sysreg(oslar_el1, 1);
+    /* QEMU itself does not mind the lock. */
+    EXPECT(!strict() || !expect_exception(&info, unmasked_call, (uint64_t)break_here));
+    write_sysreg(oslar_el1, 0);
+    EXPECT(expect_exception(&info, unmasked_call, (uint64_t)break_here));
     write_sysreg(mdscr_el1, 0);
-    EXPECT_EQ(ESR_EC(info.esr), EC_STEP_CUR);
-    EXPECT_EQ(info.elr, read_sysreg(tpidr_el0)); /* where it must stop */
+    EXPECT(!expect_exception(&info, unmasked_call, (uint64_t)break_here));
+    all_off();
 }
 
+TEST(watchpoints_fire)
+{
+    static uint64_t watched[2];
+    struct exc_info info;
+
+    for (unsigned n = 0; n < watchpoints(); n++) {
+        all_off();
+        write_sysreg(mdscr_el1, MDSCR_KDE | MDSCR_MDE);
+        write_wvr(n, (uint64_t)&watched[0]);
+        write_wcr(n, WCR_WRITE);
+        watched[0] = n + 1; /* masked by PSTATE.D */
+        EXPECT(!expect_exception(&info, unmasked_store, (uint64_t)&watched[1]));
+        EXPECT(expect_exception(&info, unmasked_store, (uint64_t)&watched[0]));
+        EXPECT_EQ(ESR_EC(info.esr), EC_WATCHPOINT_CUR);
+        EXPECT_EQ(info.far, &watched[0]);
+        EXPECT_EQ(info.elr, the_store);
+        EXPECT_EQ(watched[0], n + 1);
+    }
+    all_off();
+}
+
+/* A step ends after one instruction, be it one that Newel executes for the guest. */
 TEST(single_step)
 {
-    check_step(step_over_nop);
-    check_step(step_over_trap);
-    check_step(step_over_hvc);
+    static void (*const code[])(void) = {step_plain, step_idreg, step_hvc};
+    struct exc_info info;
+
+    all_off();
+    write_sysreg(mdscr_el1, MDSCR_SS | MDSCR_KDE);
+    for (unsigned i = 0; i < 3; i++) {
+        SKIP_UNLESS(i < 2 || strict(), "no HVC");
+        EXPECT(expect_exception(&info, step_at, (uint64_t)code[i]));
+        EXPECT_EQ(ESR_EC(info.esr), EC_STEP_CUR);
+        EXPECT_EQ(info.elr, (uint64_t)code[i] + 4);
+        EXPECT_EQ(info.spsr >> 21 & 1, 0);
+    }
+    all_off();
+}
+
+static void call_el0(uint64_t fn)
+{
+    ((void (*)(void))fn)();
+}
+
+/* Debug exceptions of EL0 that go to EL1 are never masked by PSTATE.D, nor held back by KDE. */
+TEST(breakpoint_at_el0)
+{
+    struct exc_info info;
+
+    all_off();
+    write_bvr(0, (uint64_t)break_here);
+    write_bcr(0, BCR_EL0);
+    write_sysreg(mdscr_el1, MDSCR_MDE);
+    EXPECT(!expect_exception(&info, unmasked_call, (uint64_t)break_here));
+    EXPECT(el0_exception(&info, call_el0, (uint64_t)break_here));
+    EXPECT_EQ(ESR_EC(info.esr), EC_BREAKPOINT_CUR - 1);
+    EXPECT_EQ(info.elr, break_here);
+    EXPECT_EQ(info.vector, 8);
+    all_off();
+}
+
+TEST(no_double_lock)
+{
+    write_sysreg(osdlr_el1, 1);
+    EXPECT(!strict() || read_sysreg(osdlr_el1) == 0);
+    write_sysreg(osdlr_el1, 0);
+}
+
+static void read_bvr15(uint64_t unused)
+{
+    (void)unused;
+    read_bvr(15);
+}
+
+static void write_wcr15(uint64_t unused)
+{
+    (void)unused;
+    write_wcr(15, 1);
+}
+
+TEST(absent_points_are_undefined)
+{
+    struct exc_info info;
+
+    SKIP_UNLESS(breakpoints() < POINTS && watchpoints() < POINTS, "all sixteen are there");
+    EXPECT(expect_exception(&info, read_bvr15, 0));
+    EXPECT_EQ(ESR_EC(info.esr), EC_UNKNOWN);
+    EXPECT(expect_exception(&info, write_wcr15, 0));
+    EXPECT_EQ(ESR_EC(info.esr), EC_UNKNOWN);
+}
+
+static void read_channel(uint64_t unused)
+{
+    (void)unused;
+    __asm__ volatile("mrs xzr, mdccsr_el0");
+}
+
+/* MDSCR_EL1.TDCC sends EL0's look at the channel to EL1 (QEMU before 10 did not). */
+TEST(tdcc)
+{
+    struct exc_info info;
+
+    all_off();
+    EXPECT(!el0_exception(&info, read_channel, 0));
+    write_sysreg(mdscr_el1, MDSCR_TDCC);
+    EXPECT_EQ(read_sysreg(mdscr_el1), MDSCR_TDCC);
+    EXPECT(el0_exception(&info, read_channel, 0));
+    EXPECT_EQ(info.esr, 0x6220c3e3);
+    EXPECT(!expect_exception(&info, read_channel, 0));
+    all_off();
+}
+
+static volatile unsigned strangers;
+
+/* Addresses by the pattern, control registers (LBN) too; all of them are off. */
+static void fill(uint64_t pattern)
+{
+    for (unsigned n = 0; n < breakpoints(); n++) {
+        write_bvr(n, pattern + 8 * n);
+        write_bcr(n, (pattern >> 11 & 0xf) << 16);
+    }
+    for (unsigned n = 1; n < watchpoints(); n++) {
+        write_wvr(n, pattern + 8 * n);
+        write_wcr(n, (pattern >> 11 & 0xf) << 16);
+    }
+}
+
+static unsigned changed(uint64_t pattern)
+{
+    unsigned count = 0;
+
+    for (unsigned n = 0; n < breakpoints(); n++) {
+        count += read_bvr(n) != pattern + 8 * n || read_bcr(n) != (pattern >> 11 & 0xf) << 16;
+    }
+    for (unsigned n = 1; n < watchpoints(); n++) {
+        count += read_wvr(n) != pattern + 8 * n || read_wcr(n) != (pattern >> 11 & 0xf) << 16;
+    }
+    return count;
+}
+
+/* Registers stay this vCPU's while others use theirs, and only its own points fire. */
+static void keep(uint64_t pattern)
+{
+    uint64_t mine[2] = {0};
+    struct exc_info info;
+    uint64_t until = read_sysreg(cntvct_el0) + read_sysreg(cntfrq_el0) / 2;
+
+    all_off();
+    fill(pattern);
+    write_wvr(0, (uint64_t)&mine[0]);
+    write_wcr(0, WCR_WRITE);
+    write_sysreg(mdscr_el1, MDSCR_KDE | MDSCR_MDE);
+    while (read_sysreg(cntvct_el0) < until) {
+        strangers += changed(pattern);
+        strangers += expect_exception(&info, unmasked_store, (uint64_t)&mine[1]);
+        strangers += !expect_exception(&info, unmasked_store, (uint64_t)&mine[0]);
+        strangers += info.far != (uint64_t)&mine[0];
+        strangers += read_sysreg(mdscr_el1) != (MDSCR_KDE | MDSCR_MDE);
+    }
+    all_off();
+}
+
+TEST(registers_are_a_vcpus_own)
+{
+    uint64_t pattern = arg_u64("pattern", 0x3000);
+
+    SKIP_UNLESS(cpu_count() >= 2, "one CPU");
+    strangers = 0;
+    EXPECT_EQ(cpu_start(1, keep, pattern + 0x800), 0);
+    keep(pattern);
+    EXPECT(cpu_join(1));
+    EXPECT_EQ(strangers, 0);
 }

@@ -1,30 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-// Single steps: ERET to one instruction with PSTATE.SS set; the exception must come right after it.
-// TPIDR_EL0 says where that is.
-
-    .macro step_over name:req, insn:vararg
-    .global \name
-\name:
-    adr x1, 2f
-    msr tpidr_el0, x1
-    mov x0, #0x84000000
-    mov x1, #0x2001             // MDSCR_EL1: KDE, SS
-    msr mdscr_el1, x1
-    isb
-    mov x1, #0x5                // EL1h
-    movk x1, #0x20, lsl #16     // SS; D clear
-    orr x1, x1, #0xc0           // I, F
-    msr spsr_el1, x1
-    adr x1, 1f
-    msr elr_el1, x1
-    isb
-    eret
-1:  \insn
-2:  nop
-    ret
-    .endm
+// Code that is stepped through and broken into.
 
     .text
-    step_over step_over_nop, nop
-    step_over step_over_trap, mrs x2, id_aa64pfr0_el1
-    step_over step_over_hvc, hvc #0
+
+// What a step must get past: an instruction by itself, each followed by the place the step ends at.
+    .balign 4
+    .global step_plain, step_idreg, step_hvc
+step_plain:
+    nop
+    nop
+    ret
+step_idreg:
+    mrs     x1, id_aa64pfr0_el1
+    nop
+    ret
+step_hvc:
+    hvc     #0
+    nop
+    ret
+
+    .global break_here
+break_here:
+    nop
+    ret
+
+// void step_at(code): one instruction at code with PSTATE.SS, at EL1 with debug exceptions unmasked.
+    .global step_at
+step_at:
+    mov     x1, #0x1c5                  // EL1h, A, I and F masked
+    orr     x1, x1, #(1 << 21)          // SS
+    msr     spsr_el1, x1
+    msr     elr_el1, x0
+    mov     x0, #0x84000000             // PSCI_VERSION, for the HVC
+    isb
+    eret
+
+// void unmasked_call(fn): fn with debug exceptions unmasked.
+    .global unmasked_call
+unmasked_call:
+    stp     x29, x30, [sp, #-16]!
+    msr     daifclr, #8
+    isb
+    blr     x0
+    msr     daifset, #8
+    ldp     x29, x30, [sp], #16
+    ret
+
+// void unmasked_store(address)
+    .global unmasked_store, the_store
+unmasked_store:
+    msr     daifclr, #8
+    isb
+the_store:
+    str     xzr, [x0]
+    msr     daifset, #8
+    ret

@@ -2,9 +2,7 @@
 // System-register traps and stage-2 aborts: which device, which register, which fault.
 #include "arch/at.h"
 #include "arch/sysreg.h"
-#include "cpu/debug.h"
 #include "fake_at.h"
-#include "fake_debug.h"
 #include "irq/vgic.h"
 #include "irq/vtimer.h"
 #include "lib/check.h"
@@ -160,8 +158,6 @@ static int setup(void **state)
     memset(table, 0, sizeof(table));
     fake_at = NULL;
     cpu = (struct percpu){.id = 0};
-    v->debug.cpu = -1;
-    memset(fake_debug, 0, sizeof(fake_debug));
     sgis0 = sgis1 = 0;
     ram_mapped = true;
     for (unsigned i = 0; i < ARRAY_SIZE(vm.id); i++) {
@@ -238,80 +234,8 @@ static void timers_debug_and_the_rest(void **state)
     assert_int_equal(trap_sysreg(v, iss(3, 3, 14, 2, 5, 4, true)), TRAP_FAULT);
     v->regs.x[1] = 0x8001;
     assert_int_equal(trap_sysreg(v, iss(2, 0, 0, 2, 2, 1, false)), TRAP_EMULATED);
-    assert_int_equal(fake_sysregs.mdscr_el1, 0x8001);
+    assert_int_equal(fake_sysregs.mdscr_el1, 0x8001); // tests/unit/test_debug.c has the rest
     assert_int_equal(trap_sysreg(v, iss(1, 0, 7, 14, 2, 1, false)), TRAP_EMULATED); // DC CISW
-}
-
-static uint64_t access_debug(bool is_read, unsigned kind, unsigned n, uint64_t value)
-{
-    v->regs.x[1] = value;
-    assert_int_equal(trap_sysreg(v, iss(2, 0, 0, n, 4 + kind, 1, is_read)), TRAP_EMULATED);
-    return v->regs.x[1];
-}
-
-static void breakpoints_are_loaded_where_one_is_enabled(void **state)
-{
-    (void)state;
-    features.breakpoints = 6;
-    features.watchpoints = 4;
-    fake_debug_writes = 0;
-    access_debug(false, DEBUG_BVR, 5, 0x1000);
-    access_debug(false, DEBUG_WVR, 3, 0x2000);
-    access_debug(false, DEBUG_WCR, 3, 0xffffffff & ~1u);
-    assert_int_equal(fake_debug_writes, 0); // nothing enabled yet
-    access_debug(false, DEBUG_BCR, 5, 0x1e5);
-    assert_int_equal(fake_debug[DEBUG_BVR][5], 0x1000);
-    assert_int_equal(fake_debug[DEBUG_BCR][5], 0x1e5);
-    assert_int_equal(fake_debug[DEBUG_WVR][3], 0x2000);
-    assert_int_equal(access_debug(true, DEBUG_WCR, 3, 0), 0x1f1ffffe);
-    access_debug(false, DEBUG_BVR, 5, 0x3000);
-    assert_int_equal(fake_debug[DEBUG_BVR][5], 0x3000);
-    assert_int_equal(trap_sysreg(v, iss(2, 0, 0, 6, 4, 1, true)), TRAP_FAULT);
-    assert_int_equal(trap_sysreg(v, iss(2, 0, 0, 4, 7, 1, false)), TRAP_FAULT);
-}
-
-static void breakpoints_do_not_reach_other_vcpus(void **state)
-{
-    struct vcpu *other = calloc(1, sizeof(*other));
-    (void)state;
-    features.breakpoints = features.watchpoints = 2;
-    other->debug.cpu = -1;
-    access_debug(false, DEBUG_BVR, 0, 0x1000);
-    access_debug(false, DEBUG_BCR, 0, 0x1e5);
-    debug_load(other);
-    assert_int_equal(fake_debug[DEBUG_BCR][0], 0);
-    fake_debug_writes = 0;
-    debug_load(other); // nothing to do any more
-    assert_int_equal(fake_debug_writes, 0);
-    debug_load(v);
-    assert_int_equal(fake_debug[DEBUG_BCR][0], 0x1e5);
-    // On another CPU the address changes; back here, the old one must not be trusted.
-    cpu.id = 1;
-    cpu.debug_owner = NULL;
-    debug_load(v);
-    access_debug(false, DEBUG_BVR, 0, 0x5000);
-    cpu.id = 0;
-    cpu.debug_owner = v;
-    fake_debug[DEBUG_BVR][0] = 0x1000;
-    debug_load(v);
-    assert_int_equal(fake_debug[DEBUG_BVR][0], 0x5000);
-    free(other);
-}
-
-static void os_lock(void **state)
-{
-    (void)state;
-    v->regs.x[1] = 1;
-    assert_int_equal(trap_sysreg(v, iss(2, 0, 1, 0, 4, 1, false)), TRAP_EMULATED);
-    assert_true(fake_os_locked);
-    assert_int_equal(trap_sysreg(v, iss(2, 0, 1, 1, 4, 1, true)), TRAP_EMULATED);
-    assert_int_equal(v->regs.x[1], 0xa);
-    assert_int_equal(trap_sysreg(v, iss(2, 0, 1, 0, 4, 31, false)), TRAP_EMULATED);
-    assert_false(fake_os_locked);
-    assert_int_equal(trap_sysreg(v, iss(2, 0, 1, 1, 4, 1, true)), TRAP_EMULATED);
-    assert_int_equal(v->regs.x[1], 0x8);
-    assert_int_equal(trap_sysreg(v, iss(2, 0, 1, 3, 4, 1, true)), TRAP_EMULATED); // OSDLR
-    assert_int_equal(v->regs.x[1], 0);
 }
 
 static void absent_features_are_undefined(void **state)
@@ -558,9 +482,6 @@ int main(void)
         T(policy_is_worked_out),
         T(software_interrupts),
         T(timers_debug_and_the_rest),
-        T(breakpoints_are_loaded_where_one_is_enabled),
-        T(breakpoints_do_not_reach_other_vcpus),
-        T(os_lock),
         T(absent_features_are_undefined),
         T(pointer_authentication_comes_at_its_first_use),
         T(loads_find_their_device),
