@@ -3,7 +3,9 @@
 
 bool random_read(uint64_t *value)
 {
+    uint64_t bits;
     uint64_t ok;
-    __asm__ volatile("mrs %0, S3_3_C2_C4_1\n\tcset %1, ne" : "=r"(*value), "=r"(ok)::"cc");
+    __asm__ volatile("mrs %0, S3_3_C2_C4_1\n\tcset %1, ne" : "=r"(bits), "=r"(ok)::"cc");
+    *value = bits;
     return ok != 0;
 }

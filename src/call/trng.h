@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guest's true random numbers (DEN0098) as SMCCC calls; see call/smccc.h. Offered only where the
-// CPU has a source itself.
+// The guest's true random numbers (DEN0098) as SMCCC calls; see call/smccc.h. Offered only where
+// the CPU has a source itself.
 #pragma once
 
 #include "cpu/vcpu.h"
