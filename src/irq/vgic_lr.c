@@ -94,7 +94,6 @@ static uint32_t count_eois(struct vgic_cpu *c)
 uint32_t vgic_fold(struct vgic_cpu *c)
 {
     uint32_t cpus = count_eois(c);
-    vgic_drain(c);
     for (unsigned i = 0; i < c->lr_count; i++) {
         cpus |= fold_one(c, i);
     }

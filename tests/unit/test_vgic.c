@@ -258,6 +258,20 @@ static void test_interface_reset(void **state)
     assert_int_equal(rdist_read(VGIC_RDIST_SIZE + 0x10300, 4), 1 << 3);
 }
 
+// A sleeper with its timer interrupt in flight has nobody who watches its timer: it is woken to
+// look itself when software ends the interrupt behind its back.
+static void test_sleeping_timer_let_go(void **state)
+{
+    uint64_t frame = 2 * (uint64_t)VGIC_RDIST_SIZE + 0x10000;
+    (void)state;
+    vgic_rdist_write(guest(0), frame + 0x300, 4, 1u << 27);
+    machine.model[2].timer = true;
+    watch_timer(2);
+    machine.woken[2] = false;
+    vgic_rdist_write(guest(0), frame + 0x380, 4, 1u << 27);
+    assert_true(machine.woken[2]);
+}
+
 static void test_reset(void **state)
 {
     (void)state;
@@ -293,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup(test_sgis_by_affinity, fresh),
         cmocka_unit_test_setup(test_short_ways, fresh),
         cmocka_unit_test_setup(test_interface_reset, fresh),
+        cmocka_unit_test_setup(test_sleeping_timer_let_go, fresh),
         cmocka_unit_test_setup(test_reset, fresh),
         cmocka_unit_test(test_model_four_lrs),
         cmocka_unit_test(test_model_one_lr),
