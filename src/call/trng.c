@@ -27,7 +27,7 @@ static bool fresh(uint64_t *value)
 static int64_t random(struct vcpu *v, uint64_t bits, unsigned width)
 {
     uint64_t words[3] = {0, 0, 0};
-    if (bits == 0 || bits > 3 * width) {
+    if (bits == 0 || bits > UINT64_C(3) * width) {
         return TRNG_INVALID_PARAMETERS;
     }
     for (unsigned i = 0; i < 3 && bits > 0; i++) {

@@ -269,7 +269,7 @@ static void load_general(struct vcpu *v, const struct transfer *t, unsigned n, u
 {
     unsigned size = 1u << t->a.size;
     uint64_t value = 0;
-    copy_element((uint8_t *)&value, &t->bytes[element * size], size, t->swap);
+    copy_element((uint8_t *)&value, &t->bytes[(size_t)element << t->a.size], size, t->swap);
     if (t->a.sign) {
         value = extend_sign(value, size);
     }
@@ -280,20 +280,21 @@ static void store_general(const struct vcpu *v, struct transfer *t, unsigned n, 
 {
     unsigned size = 1u << t->a.size;
     uint64_t value = gpr_read(v, n);
-    copy_element(&t->bytes[element * size], (const uint8_t *)&value, size, t->swap);
+    copy_element(&t->bytes[(size_t)element << t->a.size], (const uint8_t *)&value, size, t->swap);
 }
 
 static void load_simd(struct vcpu *v, const struct transfer *t, unsigned n, unsigned element)
 {
     unsigned size = 1u << t->a.size;
     v->fp.v[n] = 0;
-    copy_element((uint8_t *)&v->fp.v[n], &t->bytes[element * size], size, t->swap);
+    copy_element((uint8_t *)&v->fp.v[n], &t->bytes[(size_t)element << t->a.size], size, t->swap);
 }
 
 static void store_simd(const struct vcpu *v, struct transfer *t, unsigned n, unsigned element)
 {
     unsigned size = 1u << t->a.size;
-    copy_element(&t->bytes[element * size], (const uint8_t *)&v->fp.v[n], size, t->swap);
+    copy_element(&t->bytes[(size_t)element << t->a.size], (const uint8_t *)&v->fp.v[n], size,
+                 t->swap);
 }
 
 static void move_plain(struct vcpu *v, struct transfer *t)
@@ -325,7 +326,7 @@ static void load_lane(struct vcpu *v, const struct transfer *t, unsigned n, unsi
     if (!t->a.single && lane == 0) {
         v->fp.v[n] = 0;
     }
-    copy_element(vector + lane * size, from, size, t->swap);
+    copy_element(vector + (size_t)lane * size, from, size, t->swap);
 }
 
 // Arm ARM C7.2, LD1 and ST1 (multiple structures) to LD4R: which element lies where.
@@ -342,7 +343,8 @@ static void move_vectors(struct vcpu *v, struct transfer *t)
                 if (a->load) {
                     load_lane(v, t, n, lane, at);
                 } else {
-                    copy_element(at, (const uint8_t *)&v->fp.v[n] + lane * size, size, t->swap);
+                    copy_element(at, (const uint8_t *)&v->fp.v[n] + (size_t)lane * size, size,
+                                 t->swap);
                 }
             }
         }
