@@ -127,6 +127,7 @@ fuzz: $(FUZZERS)
 # ---- payloads that run as VMs, whole machines ----
 include tests/guests/guests.mk
 include tools/plugin/plugin.mk
+include tools/peers/peers.mk
 
 # Debian's python3-pytest is for Debian's own python3.
 PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider
@@ -147,7 +148,7 @@ check-long: export NEWEL_LONG := 1
 check-long: export FUZZ_SECONDS := 300
 check-long: check
 
-bench: all guests plugins
+bench: all guests plugins peers
 	@tools/bench
 
 test-image: $(BUILD)/test/newel.img
