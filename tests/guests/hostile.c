@@ -22,8 +22,8 @@
 
 #define SHOT_LENGTH 24
 
-enum kind { KIND_SHOT, KIND_AARCH32, KIND_CALL, KIND_SLEEP, KIND_OFF, KINDS };
-static const char *const kind_names[] = {"A64", "A32", "calls", "sleeps", "turned off"};
+enum kind { KIND_SHOT, KIND_AARCH32, KIND_FETCH, KIND_CALL, KIND_SLEEP, KIND_OFF, KINDS };
+static const char *const kind_names[] = {"A64", "A32", "fetches", "calls", "sleeps", "turned off"};
 
 struct hostile {
     struct random random; /* decides what is done */
@@ -178,18 +178,22 @@ static void publish(unsigned cpu)
     __asm__ volatile("dsb sy\n\tisb" ::: "memory");
 }
 
-static void fire(struct hostile *h, struct shot *s)
+static void fire_at(struct hostile *h, struct shot *s, uint64_t entry)
 {
-    s->entry = (uint64_t)code[h->index];
-    publish(h->index);
+    s->entry = entry;
     hostile_run(s);
-    write_sysreg(tpidr_el1, 0);
     cpu_init(h->index);
     h->exceptions += s->exceptions;
     h->strays += s->ended_by == 0x1ff;
     if (SHOT_ENDED_BY_IRQ(s->ended_by)) {
         take_interrupts(h);
     }
+}
+
+static void fire(struct hostile *h, struct shot *s)
+{
+    publish(h->index);
+    fire_at(h, s, (uint64_t)code[h->index]);
 }
 
 static void shoot(struct hostile *h, struct shot *s)
@@ -230,6 +234,21 @@ static void shoot_aarch32(struct hostile *h, struct shot *s)
     s->sctlr = 0x30d00800;
     s->spsr = 0x1d0 | (thumb ? 0x20 : 0) | (random_next(r) & 0xf0000000);
     fire(h, s);
+}
+
+/* Execution where nothing can be executed. */
+static void fetch(struct hostile *h, struct shot *s)
+{
+    struct random *r = &h->random;
+
+    load_registers(s, r, false);
+    s->sctlr = wild_sctlr(r, false);
+    s->spsr = random_below(r, 2) ? 0x3c5 : 0x3c0;
+    if (aarch32 && random_below(r, 4) == 0) {
+        s->spsr = 0x1d0 | (random_next(r) & 0x20);
+    }
+    h->ops[KIND_FETCH]++;
+    fire_at(h, s, wild_bad_entry(r) & (s->spsr & 0x10 ? 0x3fffffff : ~0ul));
 }
 
 /* ---- calls ---- */
@@ -353,9 +372,11 @@ static void one(struct hostile *h, struct shot *s)
         call(h, s);
     } else if (kind < 340 && aarch32) {
         shoot_aarch32(h, s);
-    } else if (kind < 344 && my_turn_to_sleep(h)) {
+    } else if (kind < 360) {
+        fetch(h, s);
+    } else if (kind < 364 && my_turn_to_sleep(h)) {
         sleep(h, s);
-    } else if (kind < 345 && my_turn_to_sleep(h)) {
+    } else if (kind < 365 && my_turn_to_sleep(h)) {
         turn_off(h);
     } else {
         shoot(h, s);
