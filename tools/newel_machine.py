@@ -26,6 +26,9 @@ MONITOR_KEY = "\x1d"  # Ctrl-]
 MONITOR_PROMPT = r"^newel> "
 SHELL_PROMPT = r"# (?:\x1b\[6n)?\Z"  # the test guest's busybox, with its question where the cursor is
 
+# Every time-out is multiplied by it: for a machine that has much else to do.
+PATIENCE = float(os.environ.get("NEWEL_PATIENCE", "1"))
+
 FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 
 
@@ -72,7 +75,9 @@ def first_error(source, noise):
 def qemu_command(cpu="cortex-a72", smp=2, mem=1024, image=IMAGE, initrd=None, plugins=(), extra=()):
     """QEMU's command line but for its serial line and control socket. mem is in MiB."""
     command = [QEMU, "-M", "virt,virtualization=on,gic-version=3", "-cpu", cpu, "-smp", str(smp), "-m", str(mem)]
-    command += ["-display", "none", "-net", "none", "-no-reboot", "-action", "shutdown=pause", "-kernel", image]
+    command += ["-display", "none", "-net", "none", "-no-reboot", "-action", "shutdown=pause"]
+    if image:
+        command += ["-kernel", image]
     if initrd:
         command += ["-initrd", initrd]
     for plugin in plugins:
@@ -197,7 +202,7 @@ class Machine:
         ExpectError if one does not come within timeout seconds.
         """
         expressions = [re.compile(pattern, re.MULTILINE) for pattern in patterns]
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         more = True
         while True:
             matches = [expression.search(self.text, self.position) for expression in expressions]
@@ -217,7 +222,7 @@ class Machine:
 
     def expect_end(self, timeout=30):
         """Reads to the end of the serial line; the reason of the machine's stop, as wait()."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while self._read(0.2):
             if time.monotonic() > deadline:
                 raise ExpectError(f"the machine did not end within {timeout} s; the console's end:\n{self.tail()}")

@@ -166,9 +166,11 @@ static void init_memory(void)
         map_ram(&platform.ram[i]);
     }
     const struct mem_region *m = &platform.initrd;
-    uint64_t base = align_down(m->base, PAGE_SIZE);
-    must(el2_map_range(hpa(base), align_up(m->base + m->size, PAGE_SIZE) - base, EL2_NORMAL_RO),
-         "mapping the manifest");
+    if (m->size != 0) {
+        uint64_t base = align_down(m->base, PAGE_SIZE);
+        must(el2_map_range(hpa(base), align_up(m->base + m->size, PAGE_SIZE) - base, EL2_NORMAL_RO),
+             "mapping the manifest");
+    }
     must(frames_init(platform.ram, platform.ram_count, platform.reserved, platform.reserved_count),
          "memory");
 }

@@ -26,5 +26,16 @@ def node(name, properties):
     return f"{name} {{\n" + "\n".join(lines) + "\n};\n"
 
 
+def raw(name, *words, memory=4, cpus=1, **properties):
+    """A VM node whose kernel is a raw binary of these instructions."""
+    code = " ".join(f"{byte:02x}" for word in words for byte in word.to_bytes(4, "little"))
+    chosen = {"memory-mib": f"<{memory}>", "cpus": f"<{cpus}>", "kernel": f"[{code}]"}
+    chosen.update({key.replace("_", "-"): value for key, value in properties.items()})
+    return node(name, chosen)
+
+
+STAY = 'compatible = "newel,manifest-1"; on-last-exit = "monitor";'
+
+
 def manifest(*vms, root='compatible = "newel,manifest-1";'):
     return "/dts-v1/;\n/ {\n" + root + "\nvms {\n" + "".join(vms) + "};\n};\n"

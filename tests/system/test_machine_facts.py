@@ -4,6 +4,7 @@
 QEMU's own device tree is edited (fdtput) and given back by -dtb; QEMU then leaves all but /memory and /chosen as they are.
 """
 import re
+import struct
 import subprocess
 
 import newel_machine as newel
@@ -28,6 +29,21 @@ def tree(tmp_path):
     return make
 
 
+@pytest.fixture
+def boot_past_qemu(boot, tmp_path):
+    """boot_past_qemu(FILE, AT): boots with the bytes of a file at an address as its device tree, untouched by QEMU."""
+
+    def start(blob, at=TREE_AT):
+        stub = tmp_path / "stub.bin"  # LDR X0, at; LDR X1, image; BR X1; NOP
+        stub.write_bytes(struct.pack("<4I2Q", 0x58000080, 0x580000A1, 0xD61F0020, 0xD503201F, at, IMAGE_AT))
+        extra = ["-device", f"loader,file={newel.IMAGE},addr={IMAGE_AT:#x},force-raw=on"]
+        extra += ["-device", f"loader,file={blob},addr={at:#x},force-raw=on"]
+        extra += ["-device", f"loader,file={stub},addr={STUB_AT:#x},cpu-num=0,force-raw=on"]
+        return boot(None, image=None, extra=extra)
+
+    return start
+
+
 EDITS = {
     "no-gic": (["-r", "FILE", GIC], "no GICv3 (compatible"),
     "unknown-gic": (["-t", "s", "FILE", GIC, "compatible", "acme,pic"], "no GICv3 (compatible"),
@@ -40,9 +56,16 @@ EDITS = {
     "spin-table": (["-t", "s", "FILE", "/cpus/cpu@1", "enable-method", "spin-table"],
                    '/cpus/cpu@1: enable-method is "spin-table"'),
     "boot-cpu-is-not-there": (["-r", "FILE", "/cpus/cpu@0"], "/cpus: the CPU that Newel booted on"),
+    "timer-without-interrupts": (["-d", "FILE", "/timer", "interrupts"], "/timer: no private interrupt for the physical timer"),
+}
+
+# QEMU writes /psci and /memory itself, so these are handed over past it; with nobody to turn the machine off, Newel halts.
+PSCI_EDITS = {
     "psci-by-hvc": (["-t", "s", "FILE", "/psci", "method", "hvc"], "/psci: PSCI method is hvc"),
     "psci-without-method": (["-d", "FILE", "/psci", "method"], "/psci: PSCI method is neither"),
+    "no-psci": (["-r", "FILE", "/psci"], "no PSCI 0.2 or later"),
 }
+IMAGE_AT, TREE_AT, STUB_AT = 0x40200000, 0x48000000, 0x47000000
 
 
 def stops_with(machine, message):
@@ -54,6 +77,44 @@ def stops_with(machine, message):
 def test_odd_device_tree(boot, tree, case):
     edit, message = EDITS[case]
     stops_with(boot(manifest(linux()), extra=tree(edit)), message)
+
+
+def halts_with(machine, message):
+    machine.expect("^newel: error: .*" + re.escape(message), 30)
+    with pytest.raises(newel.ExpectError):
+        machine.expect("^newel: .*guest", 2)
+    assert machine.process.poll() is None
+
+
+@pytest.mark.parametrize("case", PSCI_EDITS)
+def test_nobody_to_turn_the_machine_off(boot_past_qemu, tree, case):
+    edit, message = PSCI_EDITS[case]
+    halts_with(boot_past_qemu(tree(edit)[1]), message)
+
+
+def test_no_memory(boot_past_qemu, tree):
+    stops_with(boot_past_qemu(tree(["-r", "FILE", "/memory@40000000"])[1]), "no memory (a node with")
+
+
+def test_overlapping_memory(boot_past_qemu, tree):
+    edit = ["-t", "x", "FILE", "/memory@40000000", "reg", "0", "40000000", "0", "40000000", "0", "60000000", "0", "1000"]
+    stops_with(boot_past_qemu(tree(edit)[1]), "memory at 0x60000000 overlaps other memory")
+
+
+def test_initrd_outside_of_memory(boot_past_qemu, tree):
+    edits = (["-t", "x", "FILE", "/chosen", f"linux,initrd-{which}", "0", end] for which, end in (("start", "1000"), ("end", "2000")))
+    stops_with(boot_past_qemu(tree(*edits)[1]), "/chosen: initrd 0x1000 to 0x2000 is not within memory")
+
+
+def test_damaged_tree(boot_past_qemu, tree):
+    """A node that never ends: the header is right, and the console can still be found."""
+    path = tree()[1]
+    with open(path, "r+b") as blob:
+        header = struct.unpack(">10I", blob.read(40))
+        offset, size = header[2], header[9]
+        blob.seek(offset + size - 8)  # FDT_END_NODE of the root, then FDT_END
+        blob.write(struct.pack(">2I", 4, 4))
+    stops_with(boot_past_qemu(path), "is damaged: ")
 
 
 def test_no_stdout_path(boot, tree):
@@ -73,7 +134,8 @@ def test_entered_below_el2(boot):
 
 def test_more_cpus_than_newel_serves(boot):
     """The machine runs on those that Newel can use, and says so."""
-    machine = boot(manifest(linux(bootargs="newel.poweroff")), smp=12)
-    machine.expect(r"^newel: .*CPUs", 30)
+    machine = boot(manifest(linux(bootargs="newel.poweroff")), smp=34)
+    machine.expect(r"^newel: warning: 2 CPUs are not used: Newel serves 32$", 60)
+    machine.expect(r"^newel: 32 CPUs, ", 30)
     machine.expect("newel-guest: up", 60)
     assert machine.expect_end(30) == newel.POWERED_OFF
