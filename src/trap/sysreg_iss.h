@@ -9,8 +9,8 @@
 
 // The encoding as the ISS has it.
 #define KEY(op0, op1, crn, crm, op2)                                               \
-    (((uint32_t)(op0) << 20) | ((uint32_t)(op2) << 17) | ((uint32_t)(op1) << 14) | \
-     ((uint32_t)(crn) << 10) | ((uint32_t)(crm) << 1))
+    (((uint32_t)(op0) << 20) + ((uint32_t)(op2) << 17) + ((uint32_t)(op1) << 14) + \
+     ((uint32_t)(crn) << 10) + ((uint32_t)(crm) << 1))
 #define ANY_OP2 KEY(0, 0, 0, 0, 7)
 #define ANY_CRM KEY(0, 0, 0, 15, 0)
 #define ANY_CRN KEY(0, 0, 15, 0, 0)
