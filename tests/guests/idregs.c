@@ -198,7 +198,6 @@ static const struct feature features[] = {
     {"DIT", MRS(3, 3, 4, 2, 5), 4, 0, 48, 1, false},
     {"PAN", MRS(3, 0, 4, 2, 3), 7, 1, 20, 1, false},
     {"UAO", MRS(3, 0, 4, 2, 4), 7, 2, 4, 1, false},
-    {"TCO", MRS(3, 3, 4, 2, 7), 4, 1, 8, 1, true},
     {"S1PIE", MRS(3, 0, 10, 2, 3), 7, 3, 8, 1, true},
     {"TCR2", MRS(3, 0, 2, 0, 3), 7, 3, 0, 1, true},
     {"SCTLR2", MRS(3, 0, 1, 0, 3), 7, 3, 4, 1, true},
