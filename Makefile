@@ -40,8 +40,9 @@ EL2_OBJECTS := $(EL2_SOURCES:%=$(BUILD)/el2/%.o)
 EL2_NO_SYMBOLS := $(BUILD)/el2/src/lib/symbols_none.c.o
 EL2_LIBRARIES := $(SYSROOT)/lib/libfdt.a $(SYSROOT)/picolibc/lib/libc.a
 
-# What the compiler calls by itself must not be optimized into calls of itself.
-$(BUILD)/el2/src/lib/string.c.o: EL2_CFLAGS += -fno-lto
+# What the compiler calls by itself must not be optimized into calls of itself; that there are no names must not be known
+# to the first link, or it leaves out the search for them.
+$(BUILD)/el2/src/lib/string.c.o $(EL2_NO_SYMBOLS): EL2_CFLAGS += -fno-lto
 
 $(BUILD)/el2/%.c.o: %.c $(SETUP_DONE)
 	@mkdir -p $(@D)
@@ -53,7 +54,7 @@ $(BUILD)/el2/%.S.o: %.S $(SETUP_DONE)
 	@echo '  AS      $*.S'
 	@clang $(EL2_CFLAGS) -D__ASSEMBLER__ -MMD -MP -c -o $@ $<
 
-# Two links: the names of the first are the second's table for backtraces.
+# Two links: the names of the first are the second's table for backtraces, so both place the code alike.
 define link
 	@echo '  LD      $@'
 	@mkdir -p $(@D)
@@ -61,6 +62,7 @@ define link
 	@tools/symbols $@.1 > $(@D)/symbols.S
 	@clang $(EL2_CFLAGS) -c -o $(@D)/symbols.o $(@D)/symbols.S
 	@ld.lld $(EL2_LDFLAGS) -o $@ $(filter-out $(EL2_NO_SYMBOLS),$(1)) $(@D)/symbols.o $(EL2_LIBRARIES)
+	@tools/symbols $@ | cmp -s - $(@D)/symbols.S || { echo '$@: the two links differ' >&2; rm -f $@; false; }
 endef
 
 $(BUILD)/newel.elf: $(EL2_OBJECTS) src/arch/newel.lds tools/symbols

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A VM's life: started, stopped, reset and destroyed by the operator; crashed and rebooted by itself; others go on."""
+import re
+import time
+
+import newel_machine as newel
+from manifests import STAY, linux, manifest, raw
+
+SPIN = 0x14000000  # B .
+WILD = 0xD61F03C0  # BR X30, to 0: no memory there, nor a vector that could tell
+CYCLES = 20
+
+
+def free_pages(machine):
+    """What "memory map" says of each owner."""
+    table = machine.monitor("memory map")
+    return {owner: int(pages) for owner, pages in re.findall(r"^(\S+) +\d+ +(\d+)\b", table, re.M)}
+
+
+def state(machine, name):
+    return re.search(rf"^[* ] {name} +(\w+)", machine.monitor("vm list"), re.M)[1]
+
+
+def await_state(machine, name, wanted):
+    deadline = time.monotonic() + 10
+    while state(machine, name) != wanted:
+        assert time.monotonic() < deadline
+
+
+def prompt(machine):
+    """The prompt that Newel opens by itself where no VM starts."""
+    machine.position = machine.expect(r"opens the monitor\n(newel> )$", 30).start(1)
+
+
+def test_destroying_returns_every_page(boot):
+    machine = boot(manifest(raw("small", SPIN, memory=64, cpus=2, autostart='"no"'), root=STAY))
+    prompt(machine)
+    before = free_pages(machine)
+    assert before["small"] == 0
+    for _ in range(CYCLES):
+        machine.monitor("vm start small")
+        machine.expect("^newel: small: .*started$")
+        assert free_pages(machine)["small"] > 64 * 256  # its RAM, and its tables
+        machine.monitor("vm destroy small")
+        machine.expect("^newel: small: destroyed$")
+    assert free_pages(machine) == before
+
+
+def test_destroying_linux_returns_every_page(boot):
+    machine = boot(manifest(linux("one", cpus=2, autostart='"no"'), root=STAY))
+    prompt(machine)
+    before = free_pages(machine)
+    for _ in range(3):
+        machine.monitor("vm start one")
+        machine.expect("newel-guest: up cpus=2", 60)
+        machine.monitor("vm destroy one")
+        machine.expect("^newel: one: destroyed$")
+    assert free_pages(machine) == before
+
+
+def test_autostart(boot):
+    """A VM with autostart = "no" takes no memory until it is started."""
+    machine = boot(manifest(raw("now", SPIN), raw("later", SPIN, autostart='"no"'), root=STAY))
+    machine.expect("^newel: now: 4 MiB, 1 vCPUs, started$")
+    machine.open_monitor()
+    assert (state(machine, "now"), state(machine, "later")) == ("running", "destroyed")
+    assert free_pages(machine)["later"] == 0
+    machine.monitor("vm start later")
+    machine.expect("^newel: later: 4 MiB, 1 vCPUs, started$")
+    assert state(machine, "later") == "running"
+
+
+def test_orders_of_the_operator(boot):
+    machine = boot(manifest(raw("one", SPIN), root=STAY))
+    machine.expect("^newel: one: .*started$")
+    machine.open_monitor()
+    assert "one is running" in machine.monitor("vm start one")
+    machine.monitor("vm stop one")
+    machine.expect("^newel: one: off$")
+    assert state(machine, "one") == "off"
+    assert "one is off" in machine.monitor("vm stop one")
+    machine.monitor("vm start one")
+    machine.expect("^newel: one: .*started$")
+    machine.monitor("vm reset one")
+    machine.expect("^newel: one: reset$")
+    await_state(machine, "one", "running")
+    machine.monitor("vm destroy one")
+    machine.expect("^newel: one: destroyed$")
+    machine.send("poweroff\r")
+    assert machine.expect_end(30) == newel.POWERED_OFF
+
+
+def test_kernel_panic_leaves_the_others_running(boot):
+    """Linux that crashes reboots itself ("panic=1"); the other one notices nothing."""
+    machine = boot(manifest(linux("bad", bootargs="panic=1"), linux("good")))
+    machine.expect_all(*(f"^{name}.*newel-guest: timers" for name in ("bad", "good")), timeout=120)
+    machine.open_monitor()
+    machine.focus("bad")
+    machine.shell("echo c > /proc/sysrq-trigger")
+    machine.expect("^bad.*Kernel panic - not syncing: sysrq triggered crash", 30)
+    machine.expect("^newel: bad: reset$", 60)
+    machine.expect("^bad.*newel-guest: up", 120)
+    machine.open_monitor()
+    machine.focus("good")
+    machine.shell("echo still-$((6*7)); poweroff -f")
+    machine.expect("^good.*still-42")
+    machine.expect("^newel: good: off$")
+    machine.open_monitor()
+    machine.send("vm stop bad\r")
+    assert machine.expect_end(30) == newel.POWERED_OFF
+
+
+def test_wild_jump_leaves_the_others_running(boot):
+    machine = boot(manifest(raw("wild", WILD, cpus=1), linux("good", cpus=2, bootargs="newel.poweroff")))
+    machine.expect("^good.*newel-guest: up cpus=2", 120)
+    machine.expect("^newel: good: off$", 60)
+    machine.open_monitor()
+    assert state(machine, "wild") == "running"
+    assert "pc" in machine.monitor("vcpu regs wild 0")
+    machine.send("vm stop wild\r")
+    assert machine.expect_end(30) == newel.POWERED_OFF
