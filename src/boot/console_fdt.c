@@ -72,20 +72,35 @@ static const char *string_at(const struct tree *t, uint32_t at, uint32_t limit)
     return (const char *)t->blob + at;
 }
 
-// Reads the property token at *at and moves beyond it. False if it is damaged.
-static bool read_prop(const struct tree *t, uint32_t *at, const char **name, struct bytes *value)
+// Moves beyond the property token at *at. False if it is damaged. Its name is looked at by those
+// that want it: a walk passes many properties.
+static bool pass_prop(const struct tree *t, uint32_t *at, struct bytes *value)
 {
     if (t->structs_end - *at < 12) {
         return false;
     }
-    uint32_t size = be32(t->blob + *at + 4), name_offset = be32(t->blob + *at + 8);
-    if (size > t->structs_end - *at - 12 || name_offset >= t->strings_end - t->strings) {
+    uint32_t size = be32(t->blob + *at + 4);
+    if (size > t->structs_end - *at - 12) {
+        return false;
+    }
+    *value = (struct bytes){t->blob + *at + 12, size};
+    *at += 12 + (uint32_t)align_up(size, 4);
+    return *at <= t->structs_end;
+}
+
+// Likewise, its name too.
+static bool read_prop(const struct tree *t, uint32_t *at, const char **name, struct bytes *value)
+{
+    uint32_t token_at = *at;
+    if (!pass_prop(t, at, value)) {
+        return false;
+    }
+    uint32_t name_offset = be32(t->blob + token_at + 8);
+    if (name_offset >= t->strings_end - t->strings) {
         return false;
     }
     *name = string_at(t, t->strings + name_offset, t->strings_end);
-    *value = (struct bytes){t->blob + *at + 12, size};
-    *at += 12 + (uint32_t)align_up(size, 4);
-    return *name != NULL && *at <= t->structs_end;
+    return *name != NULL;
 }
 
 static struct bytes get_prop(const struct tree *t, const struct path *p, unsigned depth,
@@ -136,7 +151,6 @@ static bool walk(const struct tree *t, visit_fn *visit, void *context)
     unsigned depth = 0;
     uint32_t at = t->structs;
     for (;;) {
-        const char *name;
         struct bytes value;
         switch (token(t, at)) {
         case TOKEN_BEGIN:
@@ -155,7 +169,7 @@ static bool walk(const struct tree *t, visit_fn *visit, void *context)
             }
             break;
         case TOKEN_PROP:
-            if (!read_prop(t, &at, &name, &value)) {
+            if (!pass_prop(t, &at, &value)) {
                 return false;
             }
             break;

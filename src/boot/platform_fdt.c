@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "boot/fdt_index.h"
 #include "boot/platform.h"
 #include "lib/bits.h"
 #include "lib/error.h"
@@ -24,7 +25,9 @@
 // Interrupt cells of the GIC's binding (Linux, bindings/interrupt-controller/arm,gic-v3.yaml).
 enum { IRQ_SPI = 0, IRQ_PPI = 1 };
 
+// Nodes are numbers of the index throughout.
 struct reader {
+    const struct fdt_index *x;
     const void *fdt;
     struct platform *p;
     char *message;
@@ -63,18 +66,36 @@ struct path_text {
 static struct path_text path_of(const struct reader *r, int node)
 {
     struct path_text path;
-    if (fdt_get_path(r->fdt, node, path.text, sizeof(path.text)) != 0) {
-        format(path.text, sizeof(path.text), "(node at offset %d)", node);
+    int offset = r->x->node[node].offset;
+    if (fdt_get_path(r->fdt, offset, path.text, sizeof(path.text)) != 0) {
+        format(path.text, sizeof(path.text), "(node at offset %d)", offset);
     }
     return path;
+}
+
+static const void *get_prop(const struct reader *r, int node, const char *name, int *len)
+{
+    return fdt_getprop(r->fdt, r->x->node[node].offset, name, len);
+}
+
+static int parent_of(const struct reader *r, int node)
+{
+    return r->x->node[node].parent;
 }
 
 static bool is_enabled(const struct reader *r, int node)
 {
     int len;
-    const char *status = fdt_getprop(r->fdt, node, "status", &len);
+    const char *status = fdt_index_get(r->x, node, FDT_STATUS, &len);
     return status == NULL || (len == 5 && memcmp(status, "okay", 5) == 0) ||
            (len == 3 && memcmp(status, "ok", 3) == 0);
+}
+
+static bool has_device_type(const struct reader *r, int node, const char *wanted)
+{
+    int len;
+    const char *type = fdt_index_get(r->x, node, FDT_DEVICE_TYPE, &len);
+    return type != NULL && len == (int)strlen(wanted) + 1 && memcmp(type, wanted, len) == 0;
 }
 
 // The first enabled node behind start with this compatible string, or negative.
@@ -82,14 +103,14 @@ static int find_compatible(const struct reader *r, int start, const char *compat
 {
     int node = start;
     do {
-        node = fdt_node_offset_by_compatible(r->fdt, node, compatible);
+        node = fdt_index_compatible(r->x, node, compatible);
     } while (node >= 0 && !is_enabled(r, node));
     return node;
 }
 
 static int find_compatible_of(const struct reader *r, const char *const *compatible, size_t count)
 {
-    int node = -FDT_ERR_NOTFOUND;
+    int node = -1;
     for (size_t i = 0; i < count && node < 0; i++) {
         node = find_compatible(r, -1, compatible[i]);
     }
@@ -114,7 +135,7 @@ static uint64_t read_cells(const void *prop, int index, int cells)
 static bool read_number(const struct reader *r, int node, const char *name, uint64_t *v)
 {
     int len;
-    const void *prop = fdt_getprop(r->fdt, node, name, &len);
+    const void *prop = get_prop(r, node, name, &len);
     if (prop == NULL || (len != 4 && len != 8)) {
         return false;
     }
@@ -130,9 +151,9 @@ struct cells {
 // has them.
 static bool child_cells(const struct reader *r, int node, struct cells *c)
 {
-    c->address = fdt_address_cells(r->fdt, node);
-    c->size = fdt_size_cells(r->fdt, node);
-    return c->address >= 1 && c->address <= 2 && c->size >= 1 && c->size <= 2;
+    c->address = fdt_index_address_cells(r->x, node);
+    c->size = fdt_index_size_cells(r->x, node);
+    return c->address > 0 && c->size > 0;
 }
 
 // Moves a range from the address space of bus to that of parent.
@@ -140,7 +161,7 @@ static bool translate_up(const struct reader *r, int bus, int parent, struct ran
 {
     struct cells in, out;
     int len;
-    const void *ranges = fdt_getprop(r->fdt, bus, "ranges", &len);
+    const void *ranges = get_prop(r, bus, "ranges", &len);
     if (ranges == NULL || len == 0) {
         return ranges != NULL;
     }
@@ -164,9 +185,9 @@ static bool translate_up(const struct reader *r, int bus, int parent, struct ran
 // From the address space that node itself lives in to the machine's.
 static bool translate(const struct reader *r, int node, struct range *range)
 {
-    int bus = fdt_parent_offset(r->fdt, node);
+    int bus = parent_of(r, node);
     for (int i = 0; i < MAX_BUSES && bus > 0; i++) {
-        int parent = fdt_parent_offset(r->fdt, bus);
+        int parent = parent_of(r, bus);
         if (parent < 0 || !translate_up(r, bus, parent, range)) {
             return false;
         }
@@ -180,9 +201,9 @@ static int reg_count(const struct reader *r, int node)
 {
     struct cells c;
     int len;
-    int parent = fdt_parent_offset(r->fdt, node);
+    int parent = parent_of(r, node);
     if (parent < 0 || !child_cells(r, parent, &c) ||
-        fdt_getprop(r->fdt, node, "reg", &len) == NULL || len % (4 * (c.address + c.size)) != 0) {
+        fdt_index_get(r->x, node, FDT_REG, &len) == NULL || len % (4 * (c.address + c.size)) != 0) {
         return 0;
     }
     return len / 4 / (c.address + c.size);
@@ -192,10 +213,11 @@ static int reg_count(const struct reader *r, int node)
 static bool read_reg(const struct reader *r, int node, int index, struct range *range)
 {
     struct cells c;
-    if (index >= reg_count(r, node) || !child_cells(r, fdt_parent_offset(r->fdt, node), &c)) {
+    if (index >= reg_count(r, node) || !child_cells(r, parent_of(r, node), &c)) {
         return false;
     }
-    const void *reg = fdt_getprop(r->fdt, node, "reg", NULL);
+    int len;
+    const void *reg = fdt_index_get(r->x, node, FDT_REG, &len);
     int at = index * (c.address + c.size);
     range->base = read_cells(reg, at, c.address);
     range->size = read_cells(reg, at + c.address, c.size);
@@ -236,8 +258,8 @@ static int read_memory_node(struct reader *r, int node)
     struct cells c;
     int len;
     int count = reg_count(r, node);
-    const void *reg = fdt_getprop(r->fdt, node, "reg", &len);
-    if (count == 0 || !child_cells(r, fdt_parent_offset(r->fdt, node), &c)) {
+    const void *reg = fdt_index_get(r->x, node, FDT_REG, &len);
+    if (count == 0 || !child_cells(r, parent_of(r, node), &c)) {
         return fail(r, "%s: its reg cannot be read", path_of(r, node).text);
     }
     for (int i = 0; i < count; i++) {
@@ -258,9 +280,9 @@ static int read_memory_node(struct reader *r, int node)
 
 static int read_memory(struct reader *r)
 {
-    int node = -1;
-    while ((node = fdt_node_offset_by_prop_value(r->fdt, node, "device_type", "memory", 7)) >= 0) {
-        int err = is_enabled(r, node) ? read_memory_node(r, node) : 0;
+    for (int node = 0; node < r->x->count; node++) {
+        bool take = has_device_type(r, node, "memory") && is_enabled(r, node);
+        int err = take ? read_memory_node(r, node) : 0;
         if (err != 0) {
             return err;
         }
@@ -297,13 +319,13 @@ static int read_reserve_map(struct reader *r)
 // Children without reg ask for memory anywhere, of which Newel has no use.
 static int read_reserved_memory(struct reader *r)
 {
-    int node, parent = fdt_path_offset(r->fdt, "/reserved-memory");
+    int parent = fdt_index_child(r->x, 0, "reserved-memory"), node = parent;
     if (parent < 0) {
         return 0;
     }
-    fdt_for_each_subnode(node, r->fdt, parent)
-    {
-        if (!is_enabled(r, node) || fdt_getprop(r->fdt, node, "reg", NULL) == NULL) {
+    while ((node = fdt_index_next_child(r->x, parent, node)) >= 0) {
+        int len;
+        if (!is_enabled(r, node) || fdt_index_get(r->x, node, FDT_REG, &len) == NULL) {
             continue;
         }
         int count = reg_count(r, node);
@@ -336,7 +358,7 @@ static bool is_within_ram(const struct platform *p, struct range range)
 static int read_initrd(struct reader *r)
 {
     uint64_t start, end;
-    int chosen = fdt_path_offset(r->fdt, "/chosen");
+    int chosen = fdt_index_child(r->x, 0, "chosen");
     if (chosen < 0 || !read_number(r, chosen, "linux,initrd-start", &start) ||
         !read_number(r, chosen, "linux,initrd-end", &end) || start == end) {
         return 0;
@@ -365,9 +387,9 @@ static int read_reserved(struct reader *r)
 static int read_cpu_mpidr(struct reader *r, int cpus, int node, uint64_t *mpidr)
 {
     int len;
-    const void *reg = fdt_getprop(r->fdt, node, "reg", &len);
-    int cells = fdt_address_cells(r->fdt, cpus);
-    if (reg == NULL || cells < 1 || cells > 2 || len != 4 * cells) {
+    const void *reg = fdt_index_get(r->x, node, FDT_REG, &len);
+    int cells = fdt_index_address_cells(r->x, cpus);
+    if (reg == NULL || cells < 1 || len != 4 * cells) {
         return fail(r, "%s: its reg cannot be read", path_of(r, node).text);
     }
     *mpidr = read_cells(reg, 0, cells);
@@ -380,16 +402,14 @@ static int read_cpu_mpidr(struct reader *r, int cpus, int node, uint64_t *mpidr)
 
 static bool is_cpu(const struct reader *r, int node)
 {
-    int len;
-    const char *type = fdt_getprop(r->fdt, node, "device_type", &len);
-    return type != NULL && len == 4 && memcmp(type, "cpu", 4) == 0 && is_enabled(r, node);
+    return has_device_type(r, node, "cpu") && is_enabled(r, node);
 }
 
 // Other CPUs are brought up by PSCI; the one that booted is up.
 static int check_enable_method(struct reader *r, int node)
 {
     int len;
-    const char *method = fdt_getprop(r->fdt, node, "enable-method", &len);
+    const char *method = get_prop(r, node, "enable-method", &len);
     if (method == NULL || len < 1 || method[len - 1] != '\0') {
         return fail(r, "%s: no enable-method (Newel needs \"psci\")", path_of(r, node).text);
     }
@@ -416,7 +436,7 @@ static int add_cpu(struct reader *r, int node, uint64_t mpidr)
     int err = p->cpu_count == 0 ? 0 : check_enable_method(r, node);
     if (err == 0) {
         p->cpu[p->cpu_count].mpidr = mpidr;
-        p->cpu[p->cpu_count++].node = (uint32_t)node;
+        p->cpu[p->cpu_count++].node = (uint32_t)r->x->node[node].offset;
     }
     return err;
 }
@@ -424,9 +444,8 @@ static int add_cpu(struct reader *r, int node, uint64_t mpidr)
 // Adds the boot CPU, or all of the others.
 static int read_cpus_that(struct reader *r, int cpus, bool booted, uint64_t boot_mpidr)
 {
-    int node;
-    fdt_for_each_subnode(node, r->fdt, cpus)
-    {
+    int node = cpus;
+    while ((node = fdt_index_next_child(r->x, cpus, node)) >= 0) {
         uint64_t mpidr;
         if (!is_cpu(r, node)) {
             continue;
@@ -444,7 +463,7 @@ static int read_cpus_that(struct reader *r, int cpus, bool booted, uint64_t boot
 
 static int read_cpus(struct reader *r, uint64_t boot_mpidr)
 {
-    int cpus = fdt_path_offset(r->fdt, "/cpus");
+    int cpus = fdt_index_child(r->x, 0, "cpus");
     if (cpus < 0) {
         return fail(r, "no CPUs (/cpus)");
     }
@@ -465,7 +484,7 @@ static int read_psci(struct reader *r)
         return fail(r, "no PSCI 0.2 or later (compatible \"arm,psci-1.0\" or \"arm,psci-0.2\"): "
                        "Newel needs it to start CPUs and to power off");
     }
-    const char *method = fdt_getprop(r->fdt, node, "method", &len);
+    const char *method = get_prop(r, node, "method", &len);
     r->p->has_psci = true;
     r->p->psci_hvc = method != NULL && len == 4 && memcmp(method, "hvc", 4) == 0;
     if (r->p->psci_hvc) {
@@ -485,10 +504,10 @@ static int fail_gic(struct reader *r)
     int len, node = -1;
     const char *compatible = NULL;
     if (read_number(r, 0, "interrupt-parent", &phandle)) {
-        node = fdt_node_offset_by_phandle(r->fdt, (uint32_t)phandle);
+        node = fdt_index_phandle(r->x, (uint32_t)phandle);
     }
     if (node >= 0) {
-        compatible = fdt_getprop(r->fdt, node, "compatible", &len);
+        compatible = fdt_index_get(r->x, node, FDT_COMPATIBLE, &len);
     }
     if (compatible == NULL || len < 1 || compatible[len - 1] != '\0') {
         return fail(r, "no GICv3 (compatible \"arm,gic-v3\")");
@@ -533,7 +552,7 @@ static int read_distributor(struct reader *r)
     if (r->gic < 0) {
         return fail_gic(r);
     }
-    r->phandle = fdt_get_phandle(r->fdt, r->gic);
+    r->phandle = fdt_get_phandle(r->fdt, r->x->node[r->gic].offset);
     read_number(r, r->gic, "#interrupt-cells", &cells);
     if (cells < 3 || cells > 4) {
         return fail(r, "%s: #interrupt-cells is %lu (it has to be 3 or 4)", path_of(r, r->gic).text,
@@ -558,7 +577,7 @@ static bool parent_is_gic(const struct reader *r, int node)
         if (read_number(r, node, "interrupt-parent", &parent)) {
             return parent == r->phandle;
         }
-        node = fdt_parent_offset(r->fdt, node);
+        node = parent_of(r, node);
     }
     return true;
 }
@@ -582,11 +601,11 @@ static const fdt32_t *extended_cells(const struct reader *r, const fdt32_t *prop
 static const fdt32_t *interrupt_cells(const struct reader *r, int node, int index)
 {
     int len;
-    const fdt32_t *prop = fdt_getprop(r->fdt, node, "interrupts-extended", &len);
+    const fdt32_t *prop = get_prop(r, node, "interrupts-extended", &len);
     if (prop != NULL) {
         return extended_cells(r, prop, len, index);
     }
-    prop = fdt_getprop(r->fdt, node, "interrupts", &len);
+    prop = get_prop(r, node, "interrupts", &len);
     int at = index * r->gic_cells;
     if (prop == NULL || len / 4 - at < r->gic_cells || !parent_is_gic(r, node)) {
         return NULL;
@@ -607,8 +626,8 @@ static uint32_t read_ppi(const struct reader *r, int node, int index)
 // By interrupt-names where there are some, else by the binding's order.
 static uint32_t timer_ppi(const struct reader *r, int node, const char *name, int index)
 {
-    if (fdt_getprop(r->fdt, node, "interrupt-names", NULL) != NULL) {
-        index = fdt_stringlist_search(r->fdt, node, "interrupt-names", name);
+    if (get_prop(r, node, "interrupt-names", NULL) != NULL) {
+        index = fdt_stringlist_search(r->fdt, r->x->node[node].offset, "interrupt-names", name);
     }
     return index >= 0 ? read_ppi(r, node, index) : 0;
 }
@@ -664,10 +683,11 @@ static int read_gic(struct reader *r)
 static void read_uart_interrupt(struct reader *r)
 {
     struct platform *p = r->p;
-    if (p->uart.type == UART_NONE) {
+    int node = p->uart.type != UART_NONE ? fdt_index_at(r->x, (int)p->uart.node) : -1;
+    if (node < 0) {
         return;
     }
-    const fdt32_t *cells = interrupt_cells(r, (int)p->uart.node, 0);
+    const fdt32_t *cells = interrupt_cells(r, node, 0);
     if (cells != NULL && cell_at(cells, 0) == IRQ_SPI && cell_at(cells, 1) < 988) {
         p->uart.intid = 32 + cell_at(cells, 1);
         p->uart.level = (cell_at(cells, 2) & 3) == 0; // 1, 2: edges
@@ -706,7 +726,9 @@ static int check_devices(struct reader *r)
 int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
                       char *message, size_t message_size)
 {
-    struct reader r = {.fdt = fdt, .p = p, .message = message, .message_size = message_size};
+    static struct fdt_index x; // one CPU reads the tree, once
+    struct reader r = {
+        .x = &x, .fdt = fdt, .p = p, .message = message, .message_size = message_size};
     memset(p, 0, sizeof(*p));
     if (message_size > 0) {
         message[0] = '\0';
@@ -717,6 +739,11 @@ int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct 
     int err = fdt_check_full(fdt, size);
     if (err != 0) {
         return fail(&r, "the blob at %p is damaged: %s", fdt, fdt_strerror(err));
+    }
+    err = fdt_index_build(&x, fdt);
+    if (err != 0) {
+        return err == ERR_RANGE ? fail(&r, "more than %d nodes", FDT_INDEX_NODES)
+                                : fail(&r, "the blob at %p is damaged", fdt);
     }
     platform_find_console(fdt, p);
     read_rtc(&r);
