@@ -383,7 +383,7 @@ static void start_delay(const struct console_vm *c)
 
 // The rare part of console_vm_write(), which took the lock: a line is due, or its first byte has
 // come.
-static __attribute__((noinline)) void write_slowly(struct console_vm *c, bool due)
+static OUTLINE void write_slowly(struct console_vm *c, bool due)
 {
     if (due) {
         show(c);

@@ -27,7 +27,7 @@ static uint64_t machine_mdscr(const struct vcpu *v)
     return v->debug.os_lock ? 0 : v->debug.mdscr & (MDSCR_SS | MDSCR_KDE | MDSCR_MDE);
 }
 
-static void load_points(const struct vcpu *v)
+static OUTLINE void load_points(const struct vcpu *v)
 {
     for (unsigned n = 0; n < features.breakpoints; n++) {
         debug_write_point(DEBUG_BVR, n, v->debug.point[DEBUG_BVR][n]);

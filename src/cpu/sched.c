@@ -246,18 +246,18 @@ static struct vcpu *pick(unsigned cpu)
     return NULL;
 }
 
-static void take(struct percpu *cpu, struct vcpu *v)
+static void take(struct percpu *cpu, struct vcpu *v, uint64_t now)
 {
     sched.floor = MAX(sched.floor, v->vruntime);
     v->state = VCPU_RUNNING;
     v->last_cpu = (int)cpu->id;
-    v->run_since = timer_now();
+    v->run_since = now;
     count(&v->count, CNT_SCHED_IN);
     cpu->current = v;
     if (!list_empty(&sched.work)) {
-        slice_start(cpu, v->run_since, sched.work_slice);
+        slice_start(cpu, now, sched.work_slice);
     } else if (!list_empty(&sched.ready)) {
-        slice_start(cpu, v->run_since, sched.slice);
+        slice_start(cpu, now, sched.slice);
     } else {
         slice_stop(cpu);
     }
@@ -308,13 +308,17 @@ struct vcpu *sched_next(struct vcpu *prev)
     }
     cpu->current = NULL;
     struct vcpu *v = list_empty(&sched.work) ? pick(cpu->id) : NULL;
-    if (v == NULL) {
-        v = work_or_wait(cpu);
+    uint64_t now;
+    if (v != NULL && still_here) {
+        now = prev->run_since; // a moment ago
+    } else {
+        v = v != NULL ? v : work_or_wait(cpu);
+        now = timer_now();
     }
     if (still_here && prev != v) {
         count(&prev->count, CNT_SCHED_PREEMPT);
     }
-    take(cpu, v);
+    take(cpu, v, now);
     spin_unlock(&sched.lock);
     return v;
 }

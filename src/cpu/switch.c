@@ -19,33 +19,32 @@ _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "ve
 
 // X(register, field). A guest's EL1 is AArch64: of AArch32's registers (SPSR_abt, DACR32_EL2...)
 // only an AArch32 EL1 would use any, and where the CPU has none they are UNDEFINED.
-#define EL1_REGS(X)                   \
-    X(sp_el0, sp_el0)                 \
-    X(sp_el1, sp_el1)                 \
-    X(elr_el1, elr_el1)               \
-    X(spsr_el1, spsr_el1)             \
-    X(esr_el1, esr_el1)               \
-    X(far_el1, far_el1)               \
-    X(afsr0_el1, afsr0_el1)           \
-    X(afsr1_el1, afsr1_el1)           \
-    X(sctlr_el1, sctlr_el1)           \
-    X(cpacr_el1, cpacr_el1)           \
-    X(ttbr0_el1, ttbr0_el1)           \
-    X(ttbr1_el1, ttbr1_el1)           \
-    X(tcr_el1, tcr_el1)               \
-    X(mair_el1, mair_el1)             \
-    X(amair_el1, amair_el1)           \
-    X(vbar_el1, vbar_el1)             \
-    X(contextidr_el1, contextidr_el1) \
-    X(tpidr_el0, tpidr_el0)           \
-    X(tpidrro_el0, tpidrro_el0)       \
-    X(tpidr_el1, tpidr_el1)           \
-    X(par_el1, par_el1)               \
-    X(csselr_el1, csselr_el1)         \
-    X(cntkctl_el1, cntkctl_el1)
+// In pairs, each two neighbours in struct el1_regs, so that two go by one load or store.
+#define EL1_REGS(X)              \
+    X(sp_el0, sp_el1)            \
+    X(elr_el1, spsr_el1)         \
+    X(esr_el1, far_el1)          \
+    X(afsr0_el1, afsr1_el1)      \
+    X(sctlr_el1, cpacr_el1)      \
+    X(ttbr0_el1, ttbr1_el1)      \
+    X(tcr_el1, mair_el1)         \
+    X(amair_el1, vbar_el1)       \
+    X(contextidr_el1, tpidr_el0) \
+    X(tpidrro_el0, tpidr_el1)    \
+    X(par_el1, csselr_el1)
 
-#define SAVE(reg, field) v->el1.field = read_sysreg(reg);
-#define LOAD(reg, field) write_sysreg(reg, v->el1.field);
+#define SAVE(first, second)                                                                \
+    do {                                                                                   \
+        uint64_t first##_value = read_sysreg(first), second##_value = read_sysreg(second); \
+        v->el1.first = first##_value;                                                      \
+        v->el1.second = second##_value;                                                    \
+    } while (0);
+#define LOAD(first, second)                                                    \
+    do {                                                                       \
+        uint64_t first##_value = v->el1.first, second##_value = v->el1.second; \
+        write_sysreg(first, first##_value);                                    \
+        write_sysreg(second, second##_value);                                  \
+    } while (0);
 
 // Traps that no architecture before theirs knows; all off, since what they guard is hidden by the
 // ID registers.
@@ -155,9 +154,12 @@ void switch_init_vcpu(struct vcpu *v)
 
 void vcpu_save(struct vcpu *v)
 {
-    // The machine clears VSE when the guest takes its virtual SError.
-    v->hcr = (v->hcr & ~HCR_VSE) | (read_sysreg(hcr_el2) & HCR_VSE);
+    if (unlikely(v->hcr &
+                 HCR_VSE)) { // the machine clears it when the guest takes its virtual SError
+        v->hcr &= read_sysreg(hcr_el2) | ~HCR_VSE;
+    }
     EL1_REGS(SAVE)
+    v->el1.cntkctl_el1 = read_sysreg(cntkctl_el1);
     fp_put_away(v);
     if (v->pauth_used) {
         pauth_save(v);
@@ -193,6 +195,7 @@ void vcpu_load(struct vcpu *v)
     write_sysreg(vmpidr_el2, v->mpidr);
     write_sysreg(mdcr_el2, v->mdcr);
     EL1_REGS(LOAD)
+    write_sysreg(cntkctl_el1, v->el1.cntkctl_el1);
     debug_load(v);
     if (v->pauth_used) {
         pauth_load(v);

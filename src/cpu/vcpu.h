@@ -73,6 +73,7 @@ struct vcpu {
     bool pauth_used;
     int loaded_cpu; // the CPU that loaded its EL1 state last, -1 for none
     int fp_cpu;     // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
+    struct el1_regs el1; // within reach of STP's and LDP's offsets
     struct counters count;
 
     struct vm *vm;
@@ -80,7 +81,6 @@ struct vcpu {
     uint64_t mpidr; // VMPIDR_EL2: what the guest reads
     uint64_t hcr, mdcr, cptr, vttbr,
         vtcr; // written to the machine at a switch, never on a plain exit
-    struct el1_regs el1;
     struct debug_regs debug;
     struct pauth_keys keys;
     struct fp_regs fp __attribute__((aligned(16)));

@@ -268,7 +268,7 @@ bool vgic_ppi_in_flight(struct vgic_cpu *c, uint32_t intid)
 #define SGI_CLUSTER (MASK(55, 48) | MASK(39, 32) | MASK(23, 16)) // Aff3, Aff2, Aff1
 #define SGI_RANGE   MASK(47, 44)
 
-static __attribute__((noinline)) uint32_t find_targets(const struct vgic_cpu *from, uint64_t sgi1r)
+static OUTLINE uint32_t find_targets(const struct vgic_cpu *from, uint64_t sgi1r)
 {
     const struct vgic *g = from->vgic;
     if (sgi1r & SGI_IRM) { // all but the sender
@@ -306,8 +306,7 @@ static inline void send_one(struct vgic_cpu *to, uint32_t bit, bool group1)
 }
 
 // Apart, so that the one-target case needs few registers.
-static __attribute__((noinline)) void send_many(struct vgic *g, uint32_t to, uint32_t bit,
-                                                bool group1)
+static OUTLINE void send_many(struct vgic *g, uint32_t to, uint32_t bit, bool group1)
 {
     for (; to != 0; to &= to - 1) {
         send_one(g->cpu[bit_first(to)], bit, group1);

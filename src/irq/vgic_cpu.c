@@ -41,15 +41,8 @@ static bool idle(struct vgic_cpu *c)
            !(c->vmcr & ICH_VMCR_VEOIM) && !c->trap_dir;
 }
 
-void vgic_load(struct vgic_cpu *c)
+static OUTLINE void fill_for_load(struct vgic_cpu *c)
 {
-    load_interface(c);
-    c->running = true;
-    if (idle(c)) {
-        c->hcr = VGIC_HCR;
-        ich_write_hcr(VGIC_HCR);
-        return;
-    }
     c->hcr = 0;
     spin_lock(&c->vgic->lock);
     vgic_drain(c);
@@ -57,7 +50,19 @@ void vgic_load(struct vgic_cpu *c)
     spin_unlock(&c->vgic->lock);
 }
 
-static __attribute__((noinline)) void fold_for_save(struct vgic_cpu *c)
+void vgic_load(struct vgic_cpu *c)
+{
+    load_interface(c);
+    c->running = true;
+    if (idle(c)) {
+        c->hcr = VGIC_HCR;
+        ich_write_hcr(VGIC_HCR);
+    } else {
+        fill_for_load(c);
+    }
+}
+
+static OUTLINE void fold_for_save(struct vgic_cpu *c)
 {
     spin_lock(&c->vgic->lock);
     uint32_t cpus = vgic_fold(c);

@@ -76,7 +76,7 @@ static bool place_spi(struct vgic_cpu *c)
 }
 
 // Apart, so that the short way needs few registers.
-static __attribute__((noinline)) void long_way(struct vgic_cpu *c)
+static OUTLINE void long_way(struct vgic_cpu *c)
 {
     uint32_t cpus = 0;
     if (c->slow || !place_spi(c)) {
@@ -112,7 +112,7 @@ void vgic_maintenance(struct vgic_cpu *c)
 
 // ---- the virtual timer ----
 
-static __attribute__((noinline)) void forward_long_way(struct vgic_cpu *c)
+static OUTLINE void forward_long_way(struct vgic_cpu *c)
 {
     uint32_t cpus = vgic_fold(c); // takes the line for what an interrupt before this one left
     c->bank.line |= VTIMER_BIT;

@@ -319,7 +319,7 @@ static void control_write(struct vgic_cpu *c, uint32_t value)
 }
 
 // Apart from dist_read_word(), so that what is there alone needs no stack.
-__attribute__((noinline)) static uint64_t dist_read_bank(struct vgic_cpu *c, uint32_t offset)
+static OUTLINE uint64_t dist_read_bank(struct vgic_cpu *c, uint32_t offset)
 {
     struct view w = {c, c, word_bank(offset)};
     return w.bank != 0 && w.bank < VGIC_BANKS ? word_read(&w, offset) : 0;
@@ -353,8 +353,7 @@ static uint64_t part(uint32_t word, uint64_t offset, unsigned size)
     return word >> 8 * (offset & 3) & MASK(8 * size - 1, 0);
 }
 
-__attribute__((noinline)) static uint64_t dist_read_other(struct vgic_cpu *c, uint32_t at,
-                                                          unsigned size)
+static OUTLINE uint64_t dist_read_other(struct vgic_cpu *c, uint32_t at, unsigned size)
 {
     if (size == 8) {
         return dist_read_word(c, at) | dist_read_word(c, at + 4) << 32;
@@ -362,9 +361,7 @@ __attribute__((noinline)) static uint64_t dist_read_other(struct vgic_cpu *c, ui
     return part((uint32_t)dist_read_word(c, at & ~UINT32_C(3)), at, size);
 }
 
-// Words first, and not inlined where it is called: the price of an exit counts its registers.
-__attribute__((noinline)) uint64_t vgic_dist_read(struct vgic_cpu *c, uint64_t offset,
-                                                  unsigned size)
+uint64_t vgic_dist_read(struct vgic_cpu *c, uint64_t offset, unsigned size)
 {
     uint32_t at = (uint32_t)offset;
     if (__builtin_expect(size == 4 && at == GICD_TYPER, 1)) { // first, as it is the cheapest

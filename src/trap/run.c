@@ -200,7 +200,7 @@ static struct vcpu *leave(struct vcpu *v, uint32_t attention)
 }
 
 // Apart from trap_leave(), so that this alone needs many registers.
-static __attribute__((noinline)) struct vcpu *change_vcpu(struct vcpu *v, uint32_t attention)
+static OUTLINE struct vcpu *change_vcpu(struct vcpu *v, uint32_t attention)
 {
     __atomic_and_fetch(&v->attention, ATTN_VIRQ, __ATOMIC_ACQUIRE);
     save(v);
