@@ -104,7 +104,7 @@ TEST(notices_nothing)
     while (timer_now() < end) {
         check_round(rounds++ << 8);
     }
-    delay_us(LATEST_MS * 1000);
+    delay_us(100 * TICK_US);
     irq_disable();
     now = timer_now();
     print("victim: %lu rounds, %lu ticks, the latest by %lu us\n", rounds, ticks,
