@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE  (UINT64_C(1) << PAGE_SHIFT)
-#define PAGE_MASK  (PAGE_SIZE - 1)
+#define PAGE_SHIFT  12
+#define PAGE_SIZE   (UINT64_C(1) << PAGE_SHIFT)
+#define PAGE_MASK   (PAGE_SIZE - 1)
 #define BLOCK_SHIFT 21
 #define BLOCK_SIZE  (UINT64_C(1) << BLOCK_SHIFT)
 

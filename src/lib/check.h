@@ -7,9 +7,9 @@
 
 noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-#define CHECK(cond) \
-    do { \
-        if (__builtin_expect(!(cond), 0)) { \
+#define CHECK(cond)                                                      \
+    do {                                                                 \
+        if (__builtin_expect(!(cond), 0)) {                              \
             panic("%s:%d: check failed: %s", __FILE__, __LINE__, #cond); \
-        } \
+        }                                                                \
     } while (0)

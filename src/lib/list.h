@@ -11,7 +11,10 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)  \
+    {                    \
+        &(name), &(name) \
+    }
 
 static inline void list_init(struct list *l)
 {
@@ -42,9 +45,10 @@ static inline void list_remove(struct list *n)
 
 #define list_entry(node, type, member) container_of(node, type, member)
 
-#define list_for_each(it, head) \
-    for (struct list *it = (head)->next; it != (head); it = it->next)
+// NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared takes none
+#define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
 
-#define list_for_each_safe(it, head) \
+#define list_for_each_safe(it, head)                                          \
     for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
          it = it##_next, it##_next = it->next)
+// NOLINTEND(bugprone-macro-parentheses)

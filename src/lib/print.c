@@ -38,8 +38,8 @@ static void put_padded(struct out *o, const struct spec *s, const char *text, si
     }
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool negative,
-                       const char *digits)
+static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base,
+                       bool negative, const char *digits)
 {
     char text[72];
     size_t pos = sizeof(text);

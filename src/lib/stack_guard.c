@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 extern uintptr_t __stack_chk_guard;
-uintptr_t __stack_chk_guard = UINT64_C(0x000aff0d7365776e); // a NUL and line ends stop a string from copying it
+uintptr_t __stack_chk_guard =
+    UINT64_C(0x000aff0d7365776e); // a NUL and line ends stop a string from copying it
 
 noreturn void __stack_chk_fail(void);
 noreturn void __stack_chk_fail(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor's command on Newel's log.
-#include "lib/log.h"
 #include "con/console.h"
+#include "lib/log.h"
 #include "mon/monitor.h"
 
 #define MOST_LINES 100000u

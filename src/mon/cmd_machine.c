@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor's commands on the machine: its CPUs, what they can do, and its end.
+#include "con/console.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
 #include "cpu/percpu.h"
@@ -7,7 +8,6 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/print.h"
-#include "con/console.h"
 #include "mon/monitor.h"
 #include "vm/vm.h"
 
@@ -52,8 +52,9 @@ static void run_cpus(const struct invocation *in)
     X(hafdbs)                                                                                     \
     X(xnx)                                                                                        \
     X(fwb)                                                                                        \
-    X(ttl) X(range_tlbi) X(evt) X(fgt) X(ecv) X(bbm2) X(hcx) X(pauth) X(sve) X(sme) X(mte) X(ras) \
-        X(amu) X(pmu) X(spe) X(trbe) X(csv2) X(csv3) X(rndr) X(lse) X(granule_4k) X(granule_16k)  \
+    X(ttl)                                                                                        \
+    X(range_tlbi) X(evt) X(fgt) X(ecv) X(bbm2) X(hcx) X(pauth) X(sve) X(sme) X(mte) X(ras) X(amu) \
+        X(pmu) X(spe) X(trbe) X(csv2) X(csv3) X(rndr) X(lse) X(granule_4k) X(granule_16k)         \
             X(granule_64k) X(aarch32_el0)
 
 static void run_features(const struct invocation *in)

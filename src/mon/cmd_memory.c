@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor's commands on memory.
-#include "mem/frames.h"
 #include "con/console.h"
+#include "mem/frames.h"
 #include "mon/monitor.h"
 #include "vm/vm.h"
 

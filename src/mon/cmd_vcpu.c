@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor's commands on virtual CPUs.
+#include "con/console.h"
 #include "cpu/percpu.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
-#include "con/console.h"
 #include "mon/monitor.h"
 #include "mon/vcpu_figures.h"
 #include "vm/vm.h"

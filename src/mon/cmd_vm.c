@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor's commands on VMs.
+#include "con/console.h"
 #include "lib/error.h"
 #include "lib/print.h"
-#include "con/console.h"
 #include "mon/monitor.h"
 #include "mon/vcpu_figures.h"
 #include "vm/guest_fdt.h"

@@ -199,7 +199,8 @@ TEST_BOTH(withdrawn)
     EXPECT(gic_bit_read(t->ppi, GICD_ISPENDR));
     t->set_ctl(0);
     delay_us(2000);
-    /* In a VM the timer's registers do not trap: that it is withdrawn is seen when somebody looks. */
+    /* In a VM the timer's registers do not trap: that it is withdrawn is seen when somebody looks.
+     */
     EXPECT(!gic_bit_read(t->ppi, GICD_ISPENDR));
     EXPECT_EQ(gic_ack(), GIC_SPURIOUS);
     gic_teardown(t->ppi);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor's commands as an operator types them; what is below and beside the monitor are
 // stand-ins.
+#include "con/console.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
 #include "cpu/percpu.h"
 #include "lib/check.h"
 #include "lib/error.h"
 #include "lib/log.h"
-#include "con/console.h"
 #include "mon/monitor.h"
 #include "vm/vm.h"
 

@@ -18,7 +18,8 @@ struct fake_gic_cpu {
     unsigned lr_reads, lr_writes;
 };
 
-// The CPU that a thread of the test plays. ICH_VTR_EL2 of a CPU with n list registers is fake_gic_vtr(n).
+// The CPU that a thread of the test plays. ICH_VTR_EL2 of a CPU with n list registers is
+// fake_gic_vtr(n).
 extern _Thread_local struct fake_gic_cpu *fake_gic;
 
 uint64_t fake_gic_vtr(unsigned list_registers);

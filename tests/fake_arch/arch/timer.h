@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's stand-in for src/arch/timer.h: a counter that tests turn by hand, and what EL2's timer was last set to.
+// The host's stand-in for src/arch/timer.h: a counter that tests turn by hand, and what EL2's timer
+// was last set to.
 #pragma once
 
 #include <stdbool.h>

@@ -45,7 +45,8 @@ typedef void (*exc_irq_fn)(void);
 #define EC_WATCHPOINT_CUR 0x35
 #define EC_BRK64          0x3c
 
-/* Runs fn(arg) at EL1; true if a synchronous exception ended it, which *info then describes. May be nested. */
+/* Runs fn(arg) at EL1; true if a synchronous exception ended it, which *info then describes. May be
+ * nested. */
 bool expect_exception(struct exc_info *info, exc_fn fn, uint64_t arg);
 
 /* The same with fn at EL0, on a small stack of its own. fn must not touch data outside .user when
