@@ -9,12 +9,9 @@
 
 #define STRIDE    64
 #define TICK_US   2000
-#define LATEST_MS 3000 /* others have their turns, and so has the machine that QEMU runs on */
-1000                   /* a tick may be late, as others have their turns; a lost one never comes \
-                        */
+#define LATEST_MS 3000 /* others have their turns, and QEMU's machine other work */
 
-    void
-    victim_fp_fill(uint64_t seed);
+void victim_fp_fill(uint64_t seed);
 uint64_t victim_fp_differences(uint64_t seed);
 
 static volatile uint64_t ticks, latest, strays;
