@@ -138,6 +138,7 @@ run: all
 	@tools/demo examples/two-linux.dts
 
 check: all test-image unit-build guests plugins $(FUZZERS)
+	@[ -z "$$NEWEL_LONG" ] || tools/setup --soak
 	@tools/check-summary --begin
 	@for test in $(UNIT_TESTS); do tools/check-stage $$(basename $$test) $$test; done
 	@for fuzzer in $(FUZZERS); do tools/check-stage $$(basename $$fuzzer) tools/run-fuzzer $(FUZZ_SECONDS) $$fuzzer; done
