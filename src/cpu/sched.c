@@ -76,7 +76,7 @@ static void enqueue(struct vcpu *v, uint64_t now)
 // gets its weight however many vCPUs it has.
 static void account(struct vcpu *v)
 {
-    uint64_t now = timer_now();
+    uint64_t now = MAX(timer_now(), v->run_since); // which another CPU may just have taken
     uint64_t ran = now - v->run_since;
     v->run_since = now;
     v->run_total += ran;
@@ -88,42 +88,76 @@ static void set_active(struct vcpu *v, bool active)
     v->share->active += active ? 1 : -1;
 }
 
-// Make sure that some CPU looks at the queue for v's sake: an idle one, best the one it last ran
-// on; else the one whose vCPU has had the most.
-static void find_cpu_for(struct vcpu *v)
+// The floor as of now: a vCPU that had a CPU to itself for long is as far ahead of one that wakes
+// as its last slice, not as all that time.
+static void raise_floor(void)
+{
+    uint64_t least = list_empty(&sched.ready)
+                         ? UINT64_MAX
+                         : list_entry(sched.ready.next, struct vcpu, queue)->vruntime;
+    for (unsigned i = 0; i < cpu_count; i++) {
+        struct vcpu *c = percpus[i].current;
+        if (c != NULL) {
+            account(c);
+            least = MIN(least, c->vruntime);
+        }
+    }
+    if (least != UINT64_MAX) {
+        sched.floor = MAX(sched.floor, least);
+    }
+}
+
+// An idle CPU for v, best the one it last ran on; -1 if there is none.
+static int idle_cpu_for(const struct vcpu *v)
 {
     int best = -1;
     for (unsigned i = 0; i < cpu_count; i++) {
-        if (!may_run_on(v, i) || !percpus[i].idle) {
-            continue;
-        }
-        if (best < 0 || (int)i == v->last_cpu) {
+        if (may_run_on(v, i) && percpus[i].idle && (best < 0 || (int)i == v->last_cpu)) {
             best = (int)i;
         }
     }
-    if (best >= 0) {
-        percpus[best].idle = false; // chosen: the next waking vCPU picks another one
-        machine_kick((unsigned)best);
+    return best;
+}
+
+static void ask_to_choose(unsigned cpu)
+{
+    __atomic_or_fetch(&percpus[cpu].current->attention, ATTN_RESCHED, __ATOMIC_RELEASE);
+    if (cpu != this_cpu()->id) {
+        machine_kick(cpu);
+    }
+}
+
+// Make sure that some CPU looks at the queue for v's sake: an idle one; else each that would never
+// do so by itself, since nobody was ready when it chose; else the one whose vCPU has had the most.
+static void find_cpu_for(struct vcpu *v)
+{
+    int most = idle_cpu_for(v);
+    bool asked = false;
+    if (most >= 0) {
+        percpus[most].idle = false; // chosen: the next waking vCPU picks another one
+        machine_kick((unsigned)most);
         return;
     }
-    struct vcpu *most = NULL;
     for (unsigned i = 0; i < cpu_count; i++) {
         struct vcpu *c = percpus[i].current;
-        if (may_run_on(v, i) && c != NULL && (most == NULL || c->vruntime > most->vruntime)) {
-            most = c;
-            best = (int)i;
+        if (c == NULL || !may_run_on(v, i)) {
+            continue;
+        }
+        if (!percpus[i].sliced) {
+            ask_to_choose(i);
+            asked = true;
+        } else if (most < 0 || c->vruntime > percpus[most].current->vruntime) {
+            most = (int)i;
         }
     }
-    if (most != NULL && (!percpus[best].sliced || most->vruntime > v->vruntime)) {
-        __atomic_or_fetch(&most->attention, ATTN_RESCHED, __ATOMIC_RELEASE);
-        if (best != (int)this_cpu()->id) {
-            machine_kick((unsigned)best);
-        }
+    if (!asked && most >= 0 && percpus[most].current->vruntime > v->vruntime) {
+        ask_to_choose((unsigned)most);
     }
 }
 
 static void make_ready(struct vcpu *v)
 {
+    raise_floor();
     // Sleeping earns no credit beyond half a slice.
     uint64_t credit = sched.slice / 2 * WEIGHT_UNIT / v->share->weight;
     uint64_t least = sched.floor > credit ? sched.floor - credit : 0;

@@ -261,6 +261,52 @@ static void interrupts_a_busy_cpu_for_a_waking_vcpu(void **state)
     finish(a);
 }
 
+// Two CPUs had a vCPU each and nobody waiting, for a minute; then there is a third: both CPUs must
+// get slices, and nobody waits until the others have caught up with that minute.
+static void nobody_keeps_a_cpu_nor_pays_for_having_had_it(void **state)
+{
+    (void)state;
+    machine(2);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v[3] = {make(&share, ~0u), make(&share, ~0u)};
+    for (playing = 0; playing < 2; playing++) {
+        assert_non_null(sched_next(NULL));
+    }
+    for (playing = 0; playing < 2; playing++) {
+        struct vcpu *alone = percpus[playing].current;
+        assert_ptr_equal(leave(alone), alone);
+        assert_false(percpus[playing].sliced);
+    }
+    fake_timer.now += timer_ticks_from_us(60000000);
+    playing = 0;
+    v[2] = make(&share, ~0u);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(vcpu_attention(percpus[i].current) & ATTN_RESCHED);
+    }
+    uint64_t before[3];
+    for (unsigned t = 0; t < 32; t++) {
+        playing = t % 2;
+        leave(percpus[playing].current);
+        fake_timer.now += timer_ticks_from_us(3000);
+        for (unsigned i = 0; t == 1 && i < 3; i++) {
+            before[i] = v[i]->run_total;
+        }
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        within_percent((double)(v[i]->run_total - before[i]), timer_ticks_from_us(60000), 25);
+    }
+    for (playing = 0; playing < 2; playing++) {
+        sched_off(percpus[playing].current);
+    }
+    playing = 0;
+    while (share.on > 0) {
+        sched_off(sched_next(NULL));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        free(v[i]);
+    }
+}
+
 static unsigned steps;
 
 static bool three_steps(struct work *w)
@@ -298,6 +344,7 @@ int main(void)
         cmocka_unit_test(shares_by_vm_not_by_vcpu),
         cmocka_unit_test(keeps_to_affinity),
         cmocka_unit_test(interrupts_a_busy_cpu_for_a_waking_vcpu),
+        cmocka_unit_test(nobody_keeps_a_cpu_nor_pays_for_having_had_it),
         cmocka_unit_test(work_goes_on_between_guests),
     };
     return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
