@@ -7,6 +7,7 @@ import re
 import selectors
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -70,6 +71,17 @@ def first_error(source, noise):
         chosen = lines[0] if lines else "dtc failed"
     chosen = re.sub(r"^(Error|FATAL ERROR):\s*", "", chosen, flags=re.IGNORECASE)
     return chosen if chosen.startswith(source) else f"{source}: {chosen}"
+
+
+def image_range(path, base=0x40000000):
+    """The plugin's hyp= argument for an arm64 Image that QEMU loads and that runs where it is loaded."""
+    with open(path, "rb") as image:
+        header = image.read(64)
+        size = os.fstat(image.fileno()).st_size
+    text_offset, image_size = struct.unpack_from("<QQ", header, 8)
+    if text_offset < 4096:
+        text_offset += 0x200000  # where QEMU puts such an Image instead
+    return f"hyp={base + text_offset:#x}+{max(image_size, size):#x}"
 
 
 def qemu_command(cpu="cortex-a72", smp=2, mem=1024, image=IMAGE, initrd=None, plugins=(), extra=()):
