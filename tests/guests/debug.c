@@ -19,13 +19,13 @@ void step_plain(void), step_idreg(void), step_hvc(void), break_here(void);
 void step_at(uint64_t code), unmasked_call(uint64_t fn), unmasked_store(uint64_t address);
 extern char the_store[];
 
-#define EACH(X, k)                                                                               \
-    X(k, 0)                                                                                      \
-    X(k, 1)                                                                                      \
-    X(k, 2)                                                                                      \
-    X(k, 3)                                                                                      \
-    X(k, 4) X(k, 5) X(k, 6) X(k, 7) X(k, 8) X(k, 9) X(k, 10) X(k, 11) X(k, 12) X(k, 13) X(k, 14) \
-        X(k, 15)
+#define EACH(X, k) \
+    X(k, 0)        \
+    X(k, 1)        \
+    X(k, 2)        \
+    X(k, 3)        \
+    X(k, 4)        \
+    X(k, 5) X(k, 6) X(k, 7) X(k, 8) X(k, 9) X(k, 10) X(k, 11) X(k, 12) X(k, 13) X(k, 14) X(k, 15)
 #define WRITE_CASE(kind, n)                      \
     case n:                                      \
         write_sysreg(dbg##kind##n##_el1, value); \
