@@ -33,13 +33,15 @@ void sched_init(void)
     sched.work_slice = timer_ticks_from_us(WORK_SLICE_US);
 }
 
-void sched_slice_expired(void)
+bool sched_slice_expired(void)
 {
     struct percpu *cpu = this_cpu();
-    cpu->sliced = false;
-    if (cpu->current != NULL) {
-        __atomic_or_fetch(&cpu->current->attention, ATTN_RESCHED, __ATOMIC_RELAXED);
+    if (unlikely(cpu->current == NULL)) {
+        cpu->sliced = false;
+        return false;
     }
+    vcpu_request(cpu->current, ATTN_RESCHED);
+    return true;
 }
 
 static void slice_start(struct percpu *cpu, uint64_t now, uint64_t ticks)
@@ -318,6 +320,7 @@ static void idle(struct percpu *cpu, bool wait)
 // it held.
 static OUTLINE struct vcpu *work_or_wait(struct percpu *cpu)
 {
+    cpu->current = NULL;
     for (;;) {
         if (!list_empty(&sched.work)) {
             work_step();
@@ -340,19 +343,14 @@ struct vcpu *sched_next(struct vcpu *prev)
         account(prev);
         enqueue(prev, prev->run_since);
     }
-    cpu->current = NULL;
     struct vcpu *v = list_empty(&sched.work) ? pick(cpu->id) : NULL;
-    uint64_t now;
     if (v != NULL && still_here) {
-        now = prev->run_since; // a moment ago
+        count(&prev->count, CNT_SCHED_TURN);
+        take(cpu, v, prev->run_since); // a moment ago
     } else {
         v = v != NULL ? v : work_or_wait(cpu);
-        now = timer_now();
+        take(cpu, v, timer_now());
     }
-    if (still_here && prev != v) {
-        count(&prev->count, CNT_SCHED_PREEMPT);
-    }
-    take(cpu, v, now);
     spin_unlock(&sched.lock);
     return v;
 }

@@ -36,5 +36,6 @@ bool sched_off(struct vcpu *v);
 // while there is none.
 struct vcpu *sched_next(struct vcpu *prev);
 
-// By timer_interrupt(): whoever runs on this CPU has had its turn.
-void sched_slice_expired(void);
+// By timer_interrupt(): whoever runs on this CPU has had its turn. True if sched_next() comes next,
+// and with it another timer_set_slice(); false if nobody runs.
+bool sched_slice_expired(void);

@@ -189,13 +189,15 @@ void vcpu_load(struct vcpu *v)
     if (cpu->loaded == v && v->loaded_cpu == (int)cpu->id) {
         return;
     }
-    write_sysreg(hcr_el2, v->hcr);
-    write_sysreg(vttbr_el2, v->vttbr);
-    write_sysreg(vtcr_el2, v->vtcr);
-    write_sysreg(vmpidr_el2, v->mpidr);
-    write_sysreg(mdcr_el2, v->mdcr);
+    uint64_t hcr = v->hcr, mdcr = v->mdcr, vttbr = v->vttbr, vtcr = v->vtcr;
+    write_sysreg(hcr_el2, hcr);
+    write_sysreg(mdcr_el2, mdcr);
+    write_sysreg(vttbr_el2, vttbr);
+    write_sysreg(vtcr_el2, vtcr);
     EL1_REGS(LOAD)
-    write_sysreg(cntkctl_el1, v->el1.cntkctl_el1);
+    uint64_t cntkctl = v->el1.cntkctl_el1, mpidr = v->mpidr;
+    write_sysreg(cntkctl_el1, cntkctl);
+    write_sysreg(vmpidr_el2, mpidr);
     debug_load(v);
     if (v->pauth_used) {
         pauth_load(v);

@@ -122,13 +122,13 @@ void timer_interrupt(void)
 {
     struct queue *q = &queues[this_cpu()->id];
     uint64_t now = timer_now();
-    if (q->slice <= now) {
+    bool turn_over = q->slice <= now && sched_slice_expired();
+    if (q->slice <= now && !turn_over) {
         q->slice = TIMER_NEVER;
-        sched_slice_expired();
     }
     if (q->first <= now) {
         run_list(q);
-    } else {
+    } else if (!turn_over) { // else the scheduler sets it for the next one before any guest runs
         program(q);
     }
 }

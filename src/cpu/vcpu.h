@@ -73,14 +73,14 @@ struct vcpu {
     bool pauth_used;
     int loaded_cpu; // the CPU that loaded its EL1 state last, -1 for none
     int fp_cpu;     // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
+    uint64_t hcr, mdcr, vttbr, vtcr,
+        cptr;            // written to the machine at a switch, never on a plain exit
     struct el1_regs el1; // within reach of STP's and LDP's offsets
+    uint64_t mpidr;      // VMPIDR_EL2: what the guest reads
     struct counters count;
 
     struct vm *vm;
     unsigned index; // within its VM
-    uint64_t mpidr; // VMPIDR_EL2: what the guest reads
-    uint64_t hcr, mdcr, cptr, vttbr,
-        vtcr; // written to the machine at a switch, never on a plain exit
     struct debug_regs debug;
     struct pauth_keys keys;
     struct fp_regs fp __attribute__((aligned(16)));

@@ -212,7 +212,8 @@ static OUTLINE struct vcpu *change_vcpu(struct vcpu *v, uint32_t attention)
 struct vcpu *trap_leave(struct vcpu *v)
 {
     for (;;) {
-        uint32_t attention = vcpu_attention(v);
+        uint32_t attention =
+            __atomic_load_n(&v->attention, __ATOMIC_RELAXED); // acquired when it is cleared
         if (attention & ~(uint32_t)ATTN_VIRQ) {
             v = change_vcpu(v, attention);
         } else if (attention & ATTN_VIRQ) {
