@@ -24,4 +24,5 @@ void features_read(struct id_regs *ids)
     ROW(5);
     ROW(6);
     ROW(7);
+    ids->ctr = read_sysreg(ctr_el0);
 }

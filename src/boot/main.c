@@ -14,6 +14,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/print.h"
+#include "mem/coherence.h"
 #include "mem/el2map.h"
 #include "mem/stage2.h"
 #include "mon/monitor.h"
@@ -227,7 +228,9 @@ static void init_guests(void)
         .bbm2 = features.bbm2,
         .hafdbs = features.hafdbs,
     };
+    const struct coherence_features caches = {.ctr = features.raw.ctr, .fwb = features.fwb};
     stage2_setup(&s2);
+    coherence_setup(&caches);
     if (vms_init(&manifest, message, sizeof(message))) {
         boot_fail("%s", message);
     }

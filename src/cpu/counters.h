@@ -25,6 +25,9 @@
     X(MMIO_RTC, "mmio.rtc", "access to the virtual PL031")                                     \
     X(MMIO_NONE, "mmio.none", "access to nothing: external abort injected")                    \
     X(MMIO_DECODED, "mmio.decoded", "access without a syndrome, decoded from the instruction") \
+    X(MEM_TRANSLATION, "mem.translation", "stage-2 translation fault in RAM")                  \
+    X(MEM_EXECUTE, "mem.execute", "first fetch of a page or block that was data")              \
+    X(MEM_DENIED, "mem.denied", "access that vm protect forbids")                              \
     X(SYSREG_ID, "sysreg.id", "ID register read")                                              \
     X(SYSREG_SGI, "sysreg.sgi", "ICC_SGI1R_EL1 write")                                         \
     X(SYSREG_TIMER, "sysreg.timer", "physical timer access")                                   \

@@ -281,12 +281,24 @@ static uint64_t merge_register(const struct id_regs *a, const struct id_regs *b,
     return merged;
 }
 
+// CTR_EL0 (D19.2.34): the smaller lines, DIC and IDC where all have them, and the instruction cache
+// taken for VIPT where the CPUs differ.
+static uint64_t merge_ctr(uint64_t a, uint64_t b)
+{
+    uint64_t ctr = a & (b | ~MASK(29, 28));
+    uint64_t l1ip = bits_get(a, 15, 14) == bits_get(b, 15, 14) ? bits_get(a, 15, 14) : 2;
+    ctr = bits_set(ctr, 15, 14, l1ip);
+    ctr = bits_set(ctr, 19, 16, MIN(bits_get(a, 19, 16), bits_get(b, 19, 16)));
+    return bits_set(ctr, 3, 0, MIN(bits_get(a, 3, 0), bits_get(b, 3, 0)));
+}
+
 void features_merge(struct features *f, const struct id_regs *other)
 {
     struct id_regs merged;
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
         merged.r[i] = merge_register(&f->raw, other, i);
     }
+    merged.ctr = merge_ctr(f->raw.ctr, other->ctr);
     features_from(f, &merged);
 }
 

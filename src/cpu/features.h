@@ -12,6 +12,7 @@
 
 struct id_regs {
     uint64_t r[ID_REG_COUNT];
+    uint64_t ctr; // CTR_EL0
 };
 
 struct features {

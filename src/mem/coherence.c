@@ -55,6 +55,27 @@ void coherence_before_read(struct coherence_counters *c, hpa_t base, size_t size
     }
 }
 
+bool coherence_cleans_fill(void)
+{
+    return NEWEL_MUTATION != MUTATION_NO_HAND_OVER &&
+           (!features.fwb || (features.ctr & CTR_IDC) == 0);
+}
+
+void coherence_filled(struct coherence_counters *c, hpa_t base, size_t size)
+{
+    if (coherence_cleans_fill()) {
+        c->lines_cleaned += lines(base, size, CTR_DMIN(features.ctr));
+    }
+    cache_dsb_ish();
+    if (NEWEL_MUTATION != MUTATION_NO_INVALIDATE) {
+        icache_inval_all();
+        c->icache_emptied++;
+    }
+    cache_dsb_ish();
+    cache_isb();
+    c->pages_executable += size / PAGE_SIZE;
+}
+
 static void clean(struct coherence_counters *c, hpa_t base, size_t size, bool uncached)
 {
     if (NEWEL_MUTATION == MUTATION_NO_CLEAN) {

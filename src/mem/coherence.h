@@ -43,6 +43,14 @@ struct coherence_counters {
 
 void coherence_setup(const struct coherence_features *f);
 
+// Whoever fills a guest's memory by other means than these: has each line to be cleaned and
+// invalidated to the point of coherency as it is written?
+bool coherence_cleans_fill(void);
+
+// It was, for [base, base + size), if so asked, and completes now; the instruction caches are
+// emptied once for all of it.
+void coherence_filled(struct coherence_counters *c, hpa_t base, size_t size);
+
 // Does granting execution ever need maintenance? If not, S2_X serves in the place of S2_X_LATER.
 bool coherence_lazy(void);
 

@@ -8,7 +8,12 @@
 #include "mem/s2_op.h"
 #include "mem/stage2_lazy.h"
 
-#define SPAN_PAGES (BLOCK_SIZE / PAGE_SIZE)
+#define SPAN_PAGES   (BLOCK_SIZE / PAGE_SIZE)
+#define HASH_BUCKETS 32 // half a page, for what Newel reads again and again
+
+// What a step of a reset unmaps: no more entries than a millisecond allows, no part of a leaf.
+#define RESET_STEP_LAZY  UINT64_C(0x4000000)
+#define RESET_STEP_EAGER UINT64_C(0x40000000)
 
 static struct space *space_of(struct stage2 *s2)
 {
@@ -445,6 +450,18 @@ int space_protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights ri
     return err;
 }
 
+bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy)
+{
+    spin_lock(&sp->s2.lock);
+    const struct override *o = override_find(&sp->overrides, at);
+
+    if (o != NULL) {
+        *policy = o->policy;
+    }
+    spin_unlock(&sp->s2.lock);
+    return o != NULL;
+}
+
 int space_lift(struct space *sp, gpa_t at)
 {
     return space_protect(sp, gpa(align_down(at.v, PAGE_SIZE)), PAGE_SIZE, S2_RWX, OVERRIDE_LOG);
@@ -465,29 +482,55 @@ static int take_tables(struct space *sp)
     const struct space_config *c = &sp->config;
     size_t spans = (size_t)(c->size / BLOCK_SIZE);
     size_t ram_bytes = c->lazy ? ram_table_bytes(c->size) : 0;
-    size_t bytes = align_up(ram_bytes + spans * sizeof(struct space_span), PAGE_SIZE);
+    size_t hash_bytes = HASH_BUCKETS * sizeof(struct gpa_bucket);
+    size_t bytes = align_up(hash_bytes + ram_bytes + spans * sizeof(struct space_span), PAGE_SIZE);
     int err = frames_alloc(c->owner, bytes / PAGE_SIZE, 1, &sp->tables);
 
     if (err != 0) {
         return err;
     }
     sp->table_pages = bytes / PAGE_SIZE;
-    sp->span = hpa_ptr(hpa_add(sp->tables, ram_bytes));
     zero_pages(hpa_ptr(sp->tables), bytes);
-    if (c->lazy) {
-        ram_init(&sp->ram, c->ram, c->size, hpa_ptr(sp->tables));
-    }
+    gpa_hash_init(&sp->hash, hpa_ptr(sp->tables), HASH_BUCKETS);
+    sp->s2.hash = &sp->hash;
+    sp->ram.block = hpa_ptr(hpa_add(sp->tables, hash_bytes));
+    sp->span = hpa_ptr(hpa_add(sp->tables, hash_bytes + ram_bytes));
     return 0;
 }
 
-static int populate_all(struct space *sp)
+// Nothing is mapped: lazy, that is how it begins; eager, all is mapped now.
+static int begin(struct space *sp)
 {
     const struct space_config *c = &sp->config;
 
     for (size_t i = 0; i < c->size / BLOCK_SIZE; i++) {
-        sp->span[i].block = true;
+        sp->span[i] = (struct space_span){.block = !c->lazy};
     }
-    return stage2_map(&sp->s2, c->base, c->ram, c->size, S2_RWX, S2_NORMAL);
+    if (c->lazy) {
+        ram_init(&sp->ram, c->ram, c->size, sp->ram.block);
+        return 0;
+    }
+    return stage2_map_locked(&sp->s2, c->base, c->ram, c->size, S2_RWX, S2_NORMAL);
+}
+
+bool space_reset_step(struct space *sp, uint64_t *at)
+{
+    const struct space_config *c = &sp->config;
+    uint64_t size = MIN(c->lazy ? RESET_STEP_LAZY : RESET_STEP_EAGER, c->size - *at);
+    int err;
+
+    spin_lock(&sp->s2.lock);
+    if (size > 0) {
+        err = stage2_unmap_locked(&sp->s2, gpa_add(c->base, *at), size);
+    } else {
+        sp->s2.suspended = false;
+        sp->overrides.count = 0;
+        err = begin(sp);
+    }
+    spin_unlock(&sp->s2.lock);
+    CHECK(err == 0); // nothing is split, and all tables are back in the pool
+    *at += size;
+    return size > 0;
 }
 
 int space_init(struct space *sp, struct pool *pool, const struct space_config *config)
@@ -504,8 +547,8 @@ int space_init(struct space *sp, struct pool *pool, const struct space_config *c
         sp->page_attributes = s2_attributes(withheld(S2_RWX), S2_NORMAL) | S2D_TABLE;
         err = take_tables(sp);
     }
-    if (err == 0 && !config->lazy) {
-        err = populate_all(sp);
+    if (err == 0) {
+        err = begin(sp);
     }
     if (err != 0) {
         space_destroy(sp);
@@ -530,7 +573,9 @@ static int load_piece(struct space *sp, gpa_t at, uint64_t *size)
         return err;
     }
     *size = MIN(*size, e.size - (at.v & (e.size - 1)));
-    coherence_hand_over(&sp->coherence, e.pa, *size);
+    if (!sp->config.lazy) { // guest_write() does it itself
+        coherence_hand_over(&sp->coherence, e.pa, *size);
+    }
     coherence_make_fresh_executable(&sp->coherence, e.pa, *size);
     return stage2_protect_locked(&sp->s2, at, *size, (e.rights & ~S2_X_LATER) | S2_X);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "mem/coherence.h"
+#include "mem/gpa_hash.h"
 #include "mem/override.h"
 #include "mem/ram.h"
 #include "mem/stage2.h"
@@ -42,11 +43,12 @@ struct space_counters {
 
 struct space {
     struct stage2 s2; // first; its lock is the space's
+    struct gpa_hash hash;
     struct space_config config;
     struct ram ram;
     struct overrides overrides;
     struct space_span *span;
-    hpa_t tables; // of ram and span
+    hpa_t tables; // of ram, span and hash
     size_t table_pages;
     uint64_t page_attributes; // of a page's descriptor, where data is touched first
     bool uncached; // a vCPU runs, or may run, with its caches off; for whoever knows to set
@@ -60,9 +62,13 @@ int space_init(struct space *sp, struct pool *pool, const struct space_config *c
 // Gives back what space_init() took from frames; the pool and the RAM are the caller's.
 void space_destroy(struct space *sp);
 
-// The range was filled by Newel through its own mapping (eager) or by guest_write() (either): from
+// The range was filled by Newel through its own mapping (eager) or by guest_write() (lazy): from
 // now on it is coherent and executable. ERR_NOMEM.
 int space_loaded(struct space *sp, gpa_t base, uint64_t size);
+
+// Makes it what it was after space_init(), but for the counters, while none of the VM's vCPUs runs:
+// one step; true while there is more to do. *at is 0 before the first.
+bool space_reset_step(struct space *sp, uint64_t *at);
 
 enum space_access { SPACE_READ, SPACE_WRITE, SPACE_FETCH };
 
@@ -82,6 +88,8 @@ enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access acce
 // CPU obeys. Errors as override_set(), and ERR_NOMEM for tables; then nothing has changed.
 int space_protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights rights,
                   enum override_policy policy);
+// What is to be done about an access that was denied; false if nothing forbids it any more.
+bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy);
 // OVERRIDE_LOG: gives the page at at its full rights back.
 int space_lift(struct space *sp, gpa_t at);
 

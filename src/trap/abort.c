@@ -32,36 +32,83 @@ static bool in_ram(const struct vm *vm, uint64_t ipa)
 }
 
 // HPFAR_EL2 is not written for a permission fault outside a stage-1 walk. False when the guest's
-// translation has changed since: then the access is to be made again.
-static bool faulting_page(const struct vcpu *v, uint64_t esr, uint64_t far, uint64_t *ipa)
+// translation has changed since: then the access is to be made again. EL1 may read whatever anybody
+// may access or fetch, so it is asked on its behalf.
+static bool faulting_page(uint64_t esr, uint64_t far, uint64_t *ipa)
 {
     if (FSC_TYPE(esr) != FSC_PERMISSION || (esr & ISS_S1PTW)) {
         *ipa = fault_ipa(far);
         return true;
     }
-    uint64_t par = at_stage1(far, from_el0(v), false);
+    uint64_t par = at_stage1(far, false, false);
     *ipa = PAR_ADDRESS(par) | (far & PAGE_MASK);
     return (par & PAR_F) == 0;
 }
 
-// All of a VM's RAM is mapped with all rights, so this is a change under way or nothing that a
-// guest did.
-static bool ram_access_allowed(struct vcpu *v, uint64_t ipa, enum s2_rights need)
+// An override forbids it. True if the access is to be made again.
+static OUTLINE bool ram_denied(struct vcpu *v, uint64_t ipa, enum space_access access)
 {
-    struct s2_entry e;
-    if (stage2_lookup(&v->vm->stage2, gpa(ipa), &e) == 0 && (e.rights & need) == need) {
+    static const char *const accesses[] = {"read", "write", "fetch"};
+    enum override_policy policy;
+    count(&v->count, CNT_MEM_DENIED);
+    if (!space_policy(&v->vm->space, gpa(ipa), &policy)) {
         return true;
     }
-    log_guest("%s vcpu %u: RAM at 0x%lx refused to 0x%lx", v->vm->config->name, v->index, ipa,
-              v->regs.pc);
+    log_guest("%s vcpu %u: protected: %s of 0x%lx at 0x%lx", v->vm->config->name, v->index,
+              accesses[access], ipa, v->regs.pc);
+    return policy == OVERRIDE_LOG && space_lift(&v->vm->space, gpa(ipa)) == 0;
+}
+
+static OUTLINE void no_tables(const struct vcpu *v, uint64_t ipa)
+{
+    log_guest("%s vcpu %u: no memory left to map 0x%lx", v->vm->config->name, v->index, ipa);
+}
+
+// The guest touched RAM that is not populated, or not executable, yet; or that is protected. True
+// if the access is to be made again, false if the guest gets an abort for it.
+static bool ram_settled(struct vcpu *v, uint64_t esr, uint64_t ipa, enum space_access access)
+{
+    bool fetch = access == SPACE_FETCH;
+    bool uncached = (read_sysreg(sctlr_el1) & (fetch ? SCTLR_I : SCTLR_C)) == 0;
+    switch (space_fault(&v->vm->space, gpa(ipa), access, uncached)) {
+    case SPACE_RETRY:
+        if (FSC_TYPE(esr) == FSC_TRANSLATION) {
+            count(&v->count, CNT_MEM_TRANSLATION);
+        } else if (fetch) {
+            count(&v->count, CNT_MEM_EXECUTE);
+        }
+        return true;
+    case SPACE_DENIED:
+        return ram_denied(v, ipa, access);
+    case SPACE_NO_MEMORY:
+        no_tables(v, ipa);
+        return false;
+    case SPACE_OUTSIDE:
+        break;
+    }
     return false;
 }
 
-// The guest's own walk met stage 2: a table that is not in RAM.
+// A walk that was refused permission is one that wanted to write, if it may read.
+static enum space_access walk_access(uint64_t esr)
+{
+    return FSC_TYPE(esr) == FSC_PERMISSION ? SPACE_WRITE : SPACE_READ;
+}
+
+// Maintenance by address counts as a write (ISS.WnR), but only DC IVAC needs the right to.
+static enum space_access data_access(uint64_t esr)
+{
+    if ((esr & ISS_CM) && FSC_TYPE(esr) != FSC_PERMISSION) {
+        return SPACE_READ;
+    }
+    return esr & ISS_WNR ? SPACE_WRITE : SPACE_READ;
+}
+
+// The guest's own walk met stage 2.
 static enum trap_result walk_abort(struct vcpu *v, uint64_t esr, uint64_t far, bool fetch)
 {
     uint64_t table = fault_ipa(far) & ~PAGE_MASK;
-    if (in_ram(v->vm, table) && ram_access_allowed(v, table, S2_RW)) {
+    if (in_ram(v->vm, table) && ram_settled(v, esr, table, walk_access(esr))) {
         return TRAP_RETRY;
     }
     unsigned level = walk_level(v, far, table);
@@ -88,6 +135,19 @@ static enum trap_result other_abort(struct vcpu *v, uint64_t esr, uint64_t far)
     return TRAP_FAULT;
 }
 
+static enum trap_result ram_abort(struct vcpu *v, const struct fault *f)
+{
+    if (ram_settled(v, f->esr, f->ipa, data_access(f->esr))) {
+        return TRAP_RETRY;
+    }
+    if (f->esr & ISS_CM) {
+        inject_cache_abort(v, gva(f->far), ABORT_EXTERNAL, 0);
+    } else {
+        inject_data_abort(v, gva(f->far), ABORT_EXTERNAL, 0, (f->esr & ISS_WNR) != 0);
+    }
+    return TRAP_FAULT;
+}
+
 static OUTLINE enum trap_result data_abort(struct vcpu *v, uint64_t esr)
 {
     struct fault f = {.esr = esr, .far = read_sysreg(far_el2)};
@@ -97,16 +157,11 @@ static OUTLINE enum trap_result data_abort(struct vcpu *v, uint64_t esr)
     if (esr & ISS_S1PTW) {
         return walk_abort(v, esr, f.far, false);
     }
-    if (!faulting_page(v, esr, f.far, &f.ipa)) {
+    if (!faulting_page(esr, f.far, &f.ipa)) {
         return TRAP_RETRY;
     }
     if (in_ram(v->vm, f.ipa)) {
-        bool write = (esr & ISS_WNR) != 0;
-        if (ram_access_allowed(v, f.ipa, write ? S2_W : S2_R)) {
-            return TRAP_RETRY;
-        }
-        inject_data_abort(v, gva(f.far), ABORT_EXTERNAL, 0, write);
-        return TRAP_FAULT;
+        return ram_abort(v, &f);
     }
     if (esr & ISS_CM) {
         return TRAP_EMULATED; // nothing that could be cached is there
@@ -151,13 +206,16 @@ enum trap_result trap_instruction_abort(struct vcpu *v, uint64_t esr)
     if (esr & ISS_S1PTW) {
         return walk_abort(v, esr, far, true);
     }
-    if (!faulting_page(v, esr, far, &ipa)) {
+    if (!faulting_page(esr, far, &ipa)) {
         return TRAP_RETRY;
     }
-    if (in_ram(v->vm, ipa) && ram_access_allowed(v, ipa, S2_X)) {
-        return TRAP_RETRY;
+    if (in_ram(v->vm, ipa)) {
+        if (ram_settled(v, esr, ipa, SPACE_FETCH)) {
+            return TRAP_RETRY;
+        }
+    } else {
+        count(&v->count, CNT_MMIO_NONE);
     }
-    count(&v->count, CNT_MMIO_NONE);
     inject_instruction_abort(v, gva(far), ABORT_EXTERNAL, 0);
     return TRAP_FAULT;
 }

@@ -108,7 +108,7 @@ static bool fetch(struct vcpu *v, uint32_t *insn)
 {
     uint64_t par = at_stage1(v->regs.pc, false, false); // what EL0 may execute, EL1 may read
     return (par & PAR_F) == 0 &&
-           guest_read(&v->vm->stage2, insn, gpa(PAR_ADDRESS(par) | (v->regs.pc & PAGE_MASK)),
+           guest_read(&v->vm->space.s2, insn, gpa(PAR_ADDRESS(par) | (v->regs.pc & PAGE_MASK)),
                       sizeof(*insn)) == 0;
 }
 

@@ -23,6 +23,8 @@
 
 #define GIB UINT64_C(0x40000000)
 
+#define DTB_SCRATCH UINT64_C(0x10000) // larger than any tree: bootargs are bounded
+
 struct vm vms[MANIFEST_MAX_VMS];
 size_t vm_count;
 
@@ -52,7 +54,9 @@ struct vm *vm_find(const char *name)
 
 static unsigned ipa_bits(const struct vm_config *config)
 {
-    return MAX(bit_last(VM_RAM_BASE + config->memory - 1) + 1, 32u);
+    unsigned bits = MAX(bit_last(VM_RAM_BASE + config->memory - 1) + 1, 32u);
+    // From 35 bits on the walk begins where one entry maps 1 GiB.
+    return config->memory >= GIB ? MAX(bits, MIN(35u, features.pa_bits)) : bits;
 }
 
 // vCPUs, each on its own 64-byte line, then timers, then the interrupt controller.
@@ -80,8 +84,8 @@ static void make_vcpu(struct vm *vm, unsigned index, char *memory, char *timers)
     v->affinity = vm->config->affinity;
     v->last_cpu = -1;
     v->vtimer = (struct vtimer *)(timers + index * align_up(vtimer_size(), 64));
-    v->vttbr = stage2_vttbr(&vm->stage2);
-    v->vtcr = stage2_vtcr(&vm->stage2);
+    v->vttbr = stage2_vttbr(&vm->space.s2);
+    v->vtcr = stage2_vtcr(&vm->space.s2);
     list_init(&v->queue);
     switch_init_vcpu(v);
     vtimer_init(v);
@@ -107,20 +111,28 @@ static int make_control(struct vm *vm)
     return 0;
 }
 
-static int make_stage2(struct vm *vm)
+static int make_space(struct vm *vm)
 {
     const struct vm_config *c = vm->config;
+    const struct space_config config = {
+        .ipa_bits = ipa_bits(c),
+        .vmid = (uint16_t)(vm->number + 1),
+        .owner = vm->owner,
+        .base = gpa(VM_RAM_BASE),
+        .ram = vm->ram,
+        .size = c->memory,
+        .lazy = c->lazy,
+        .small_pages = c->small_pages,
+    };
     int err = pool_create(&vm->pool, vm->owner, stage2_pages_needed(ipa_bits(c), c->memory));
     if (err) {
         return err;
     }
-    err = stage2_init(&vm->stage2, &vm->pool, ipa_bits(c), (uint16_t)(vm->number + 1));
-    if (!err) {
-        err = stage2_map(&vm->stage2, gpa(VM_RAM_BASE), vm->ram, c->memory, S2_RWX, S2_NORMAL);
-    }
+    err = space_init(&vm->space, &vm->pool, &config);
     if (err) {
         pool_destroy(&vm->pool);
     }
+    vm->space.uncached = true; // as every vCPU is when it starts
     return err;
 }
 
@@ -137,10 +149,11 @@ static int reserve(struct vm *vm)
     if (err) {
         return err;
     }
-    err = make_stage2(vm);
+    err = make_space(vm);
     if (!err) {
         err = make_control(vm);
         if (err) {
+            space_destroy(&vm->space);
             pool_destroy(&vm->pool);
         }
     }
@@ -178,7 +191,7 @@ static void copy_part(struct vm *vm, const struct blob *blob, uint64_t at, uint6
     uint64_t end = MIN(at + blob->size, from + size);
     if (start < end) {
         bulk_copy(hpa_ptr(hpa_add(vm->ram, start)), (const char *)blob->data + (start - at),
-                  end - start, !features.fwb);
+                  end - start, coherence_cleans_fill());
     }
 }
 
@@ -195,11 +208,57 @@ static void fill_block(struct vm *vm, uint64_t from)
     void *block = hpa_ptr(hpa_add(vm->ram, from));
     if (!covers(vm->plan.kernel, c->kernel.size, from, BLOCK_SIZE) &&
         !covers(vm->plan.ramdisk, c->ramdisk.size, from, BLOCK_SIZE)) {
-        bulk_zero(block, BLOCK_SIZE, !features.fwb);
+        bulk_zero(block, BLOCK_SIZE, coherence_cleans_fill());
     }
     fp_borrow();
     copy_part(vm, &c->kernel, vm->plan.kernel, from, BLOCK_SIZE);
     copy_part(vm, &c->ramdisk, vm->plan.ramdisk, from, BLOCK_SIZE);
+}
+
+// The same where memory is populated as it is touched: all else is left alone.
+static int write_part(struct vm *vm, const struct blob *blob, uint64_t at, uint64_t from)
+{
+    uint64_t start = MAX(at, from);
+    uint64_t end = MIN(at + blob->size, from + BLOCK_SIZE);
+    if (start >= end) {
+        return 0;
+    }
+    gpa_t to = gpa(VM_RAM_BASE + start);
+    int err = guest_write(&vm->space.s2, to, (const char *)blob->data + (start - at), end - start);
+    return err ? err : space_loaded(&vm->space, to, end - start);
+}
+
+static int write_block(struct vm *vm, uint64_t from)
+{
+    int err = write_part(vm, &vm->config->kernel, vm->plan.kernel, from);
+    return err ? err : write_part(vm, &vm->config->ramdisk, vm->plan.ramdisk, from);
+}
+
+static int place_device_tree(struct vm *vm, const struct guest_fdt_params *params)
+{
+    char *dtb = hpa_ptr(hpa_add(vm->ram, vm->plan.dtb));
+    fp_borrow();
+    int size = guest_fdt_build(dtb, DTB_MAX_SIZE, params);
+    if (size >= 0 && coherence_cleans_fill()) {
+        dcache_clean_inval_poc(dtb, (size_t)size);
+    }
+    return size < 0 ? size : 0;
+}
+
+// By way of some pages that are the VM's for the moment: its own need not be contiguous.
+static int write_device_tree(struct vm *vm, const struct guest_fdt_params *params)
+{
+    hpa_t scratch;
+    int err = frames_alloc(vm->owner, DTB_SCRATCH / PAGE_SIZE, 1, &scratch);
+    if (err) {
+        return err;
+    }
+    fp_borrow();
+    int size = guest_fdt_build(hpa_ptr(scratch), DTB_SCRATCH, params);
+    gpa_t to = gpa(VM_RAM_BASE + vm->plan.dtb);
+    err = size < 0 ? size : guest_write(&vm->space.s2, to, hpa_ptr(scratch), (size_t)size);
+    frames_free(vm->owner, scratch, DTB_SCRATCH / PAGE_SIZE);
+    return err;
 }
 
 static int build_device_tree(struct vm *vm)
@@ -210,13 +269,7 @@ static int build_device_tree(struct vm *vm)
     }
     params.ramdisk_start = VM_RAM_BASE + vm->plan.ramdisk;
     params.ramdisk_end = params.ramdisk_start + vm->config->ramdisk.size;
-    char *dtb = hpa_ptr(hpa_add(vm->ram, vm->plan.dtb));
-    fp_borrow();
-    int size = guest_fdt_build(dtb, DTB_MAX_SIZE, &params);
-    if (size >= 0 && !features.fwb) {
-        dcache_clean_inval_poc(dtb, (size_t)size);
-    }
-    return size < 0 ? size : 0;
+    return vm->config->lazy ? write_device_tree(vm, &params) : place_device_tree(vm, &params);
 }
 
 static void reset_machine(struct vm *vm)
@@ -236,19 +289,24 @@ static void reset_machine(struct vm *vm)
         vtimer_set_offset(vm->vcpu[i], now);
         vm->vcpu[i]->attention = 0;
     }
-    // The guest before this one left its own translations and, by the fill, its code.
-    tlbi_vmid(stage2_vttbr(&vm->stage2));
-    icache_inval_all();
-    cache_dsb_ish();
+    tlbi_vmid(stage2_vttbr(&vm->space.s2)); // what the guest before this one left
+    if (!vm->config->lazy) {
+        coherence_filled(&vm->space.coherence, vm->ram, vm->config->memory);
+    }
+}
+
+static void build_failed(struct vm *vm, const char *what, int err)
+{
+    log_warn("%s: %s: %s", vm->config->name, what, error_text(err));
+    vm->state = VM_OFF;
+    announce_off();
 }
 
 static void build_finish(struct vm *vm)
 {
     int err = build_device_tree(vm);
     if (err) {
-        log_warn("%s: no device tree: %s", vm->config->name, error_text(err));
-        vm->state = VM_OFF;
-        announce_off();
+        build_failed(vm, "no device tree", err);
         return;
     }
     reset_machine(vm);
@@ -265,19 +323,39 @@ static void build_finish(struct vm *vm)
 static bool build_step(struct work *work)
 {
     struct vm *vm = container_of(work, struct vm, work);
-    if (vm->progress < vm->config->memory) {
-        fill_block(vm, vm->progress);
-        vm->progress += BLOCK_SIZE;
-        return true;
+    int err = 0;
+    if (vm->progress == vm->config->memory) {
+        build_finish(vm);
+        return false;
     }
-    build_finish(vm);
-    return false;
+    if (vm->config->lazy) {
+        err = write_block(vm, vm->progress);
+    } else {
+        fill_block(vm, vm->progress);
+    }
+    if (err) {
+        build_failed(vm, "not loaded", err);
+        return false;
+    }
+    vm->progress += BLOCK_SIZE;
+    return true;
+}
+
+// What the guest before left: where its pages were, and what they were protected from.
+static bool reset_step(struct work *work)
+{
+    struct vm *vm = container_of(work, struct vm, work);
+    if (!space_reset_step(&vm->space, &vm->progress)) {
+        vm->progress = 0;
+        vm->work.step = build_step;
+    }
+    return true;
 }
 
 static void build(struct vm *vm)
 {
     vm->progress = 0;
-    vm->work.step = build_step;
+    vm->work.step = reset_step;
     sched_work(&vm->work);
 }
 
@@ -294,7 +372,8 @@ static bool destroy_step(struct work *work)
         vm->progress += size;
         return true;
     }
-    tlbi_vmid(stage2_vttbr(&vm->stage2));
+    tlbi_vmid(stage2_vttbr(&vm->space.s2));
+    space_destroy(&vm->space);
     pool_destroy(&vm->pool);
     memset(vm->vcpu, 0, sizeof(vm->vcpu));
     vm->vgic = NULL;

@@ -11,7 +11,7 @@
 #include "dev/pl031.h"
 #include "irq/vgic.h"
 #include "mem/pool.h"
-#include "mem/stage2.h"
+#include "mem/space.h"
 #include "vm/load.h"
 #include "vm/manifest.h"
 
@@ -34,7 +34,6 @@ struct vm {
     enum vm_state state;
     enum vm_after_stop after_stop;
     struct pool pool;
-    struct stage2 stage2;
     hpa_t ram; // contiguous, config->memory bytes
     struct vcpu *vcpu[VM_MAX_VCPUS];
     struct sched_share share;
@@ -53,6 +52,7 @@ struct vm {
     uint64_t progress; // of work
     struct load_plan plan;
     uint64_t starts, resets;
+    struct space space; // last: it is large, and the rest near at hand
 };
 
 extern struct vm vms[MANIFEST_MAX_VMS];

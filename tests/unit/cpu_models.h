@@ -16,7 +16,7 @@ static const struct id_regs cpu_cortex_a57 = {{
     [ID_INDEX(3, 1)] = 0x0000000012111111, [ID_INDEX(3, 2)] = 0x0000000000000043,
     [ID_INDEX(4, 0)] = 0x0000000001000222, [ID_INDEX(5, 0)] = 0x0000000010305106,
     [ID_INDEX(6, 0)] = 0x0000000000011120, [ID_INDEX(7, 0)] = 0x0000000000001124,
-}};
+}, .ctr = 0x8444c004};
 
 static const struct id_regs cpu_cortex_a72 = {{
     [ID_INDEX(1, 0)] = 0x0000000000000131, [ID_INDEX(1, 1)] = 0x0000000010011001,
@@ -29,7 +29,7 @@ static const struct id_regs cpu_cortex_a72 = {{
     [ID_INDEX(3, 1)] = 0x0000000012111111, [ID_INDEX(3, 2)] = 0x0000000000000043,
     [ID_INDEX(4, 0)] = 0x0000000001000222, [ID_INDEX(5, 0)] = 0x0000000010305106,
     [ID_INDEX(6, 0)] = 0x0000000000011120, [ID_INDEX(7, 0)] = 0x0000000000001124,
-}};
+}, .ctr = 0x8444c004};
 
 static const struct id_regs cpu_cortex_a76 = {{
     [ID_INDEX(1, 0)] = 0x0000000010010131, [ID_INDEX(1, 1)] = 0x0000000010010000,
@@ -46,7 +46,7 @@ static const struct id_regs cpu_cortex_a76 = {{
     [ID_INDEX(6, 0)] = 0x0000100010211120, [ID_INDEX(6, 1)] = 0x0000000000100001,
     [ID_INDEX(7, 0)] = 0x0000000000101122, [ID_INDEX(7, 1)] = 0x0000000010212122,
     [ID_INDEX(7, 2)] = 0x0000000000001011,
-}};
+}, .ctr = 0x8444c004};
 
 static const struct id_regs cpu_neoverse_n1 = {{
     [ID_INDEX(1, 0)] = 0x0000000010010131, [ID_INDEX(1, 1)] = 0x0000000010010000,
@@ -63,7 +63,7 @@ static const struct id_regs cpu_neoverse_n1 = {{
     [ID_INDEX(6, 0)] = 0x0000100010211120, [ID_INDEX(6, 1)] = 0x0000000000100001,
     [ID_INDEX(7, 0)] = 0x0000000000101125, [ID_INDEX(7, 1)] = 0x0000000010212122,
     [ID_INDEX(7, 2)] = 0x0000000000001011,
-}};
+}, .ctr = 0x8444c004};
 
 static const struct id_regs cpu_neoverse_v1 = {{
     [ID_INDEX(1, 0)] = 0x0000000021010131, [ID_INDEX(1, 1)] = 0x0000000010010000,
@@ -80,7 +80,7 @@ static const struct id_regs cpu_neoverse_v1 = {{
     [ID_INDEX(5, 0)] = 0x000000f010305509, [ID_INDEX(6, 0)] = 0x1011111110212120,
     [ID_INDEX(6, 1)] = 0x0011100010211302, [ID_INDEX(7, 0)] = 0x0000000000101125,
     [ID_INDEX(7, 1)] = 0x0000000010212122, [ID_INDEX(7, 2)] = 0x0220011102101011,
-}};
+}, .ctr = 0x8444c004};
 
 static const struct id_regs cpu_max = {{
     [ID_INDEX(1, 0)] = 0x0000000011020131, [ID_INDEX(1, 1)] = 0x0000000010011001,
@@ -100,4 +100,4 @@ static const struct id_regs cpu_max = {{
     [ID_INDEX(6, 2)] = 0x0000000000110012, [ID_INDEX(7, 0)] = 0x2100032310201126,
     [ID_INDEX(7, 1)] = 0x0110112010312122, [ID_INDEX(7, 2)] = 0x1221011112011011,
     [ID_INDEX(7, 3)] = 0x1000000000000000,
-}};
+}, .ctr = 0x8444c004};

@@ -213,7 +213,7 @@ void panic(const char *fmt, ...)
 
 int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size)
 {
-    assert_ptr_equal(s2, &vm.stage2);
+    assert_ptr_equal(s2, &vm.space.s2);
     assert_int_equal(from.v, CODE);
     assert_int_equal(size, sizeof(insn));
     memcpy(to, &insn, size);

@@ -290,7 +290,8 @@ static void test_wrong_values(void **state)
          WEB "\"ramdisk\": is empty (it has to be a file: /incbin/(\"FILE\"))"},
         {IN_VM(VM "cpu = <1>;"),
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, ramdisk, "
-             "bootargs, load-offset, cpu-affinity, weight, autostart)"},
+             "bootargs, load-offset, cpu-affinity, weight, autostart, "
+             "populate, populate-granule)"},
         {IN_VM(VM "disk { };"),
          "manifest: /vms/web: node \"disk\" is unknown (a VM has properties only)"},
         {IN_VM(VM "autostart = \"a\\nb\\e[2J\";"),

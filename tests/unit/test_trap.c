@@ -29,6 +29,9 @@ static struct device uart, rtc;
 static uint64_t device_offset, device_value, sgi_value;
 static unsigned sgis0, sgis1;
 static bool ram_mapped;
+static enum override_policy ram_policy;
+static enum space_access last_access;
+static unsigned lifted;
 static uint8_t table[0x3000]; // guest RAM at VM_RAM_BASE
 
 void log_guest(const char *fmt, ...)
@@ -52,11 +55,25 @@ void panic(const char *fmt, ...)
     abort();
 }
 
-int stage2_lookup(const struct stage2 *s2, gpa_t ipa, struct s2_entry *out)
+enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached)
 {
-    (void)s2, (void)ipa;
-    *out = (struct s2_entry){.rights = S2_RW};
-    return ram_mapped ? 0 : -1;
+    (void)sp, (void)at, (void)uncached;
+    last_access = access;
+    return ram_mapped && access != SPACE_FETCH ? SPACE_RETRY : SPACE_DENIED;
+}
+
+bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy)
+{
+    (void)sp, (void)at;
+    *policy = ram_policy;
+    return true;
+}
+
+int space_lift(struct space *sp, gpa_t at)
+{
+    (void)sp, (void)at;
+    lifted++;
+    return 0;
 }
 
 static struct percpu cpu;
@@ -160,6 +177,8 @@ static int setup(void **state)
     cpu = (struct percpu){.id = 0};
     sgis0 = sgis1 = 0;
     ram_mapped = true;
+    ram_policy = OVERRIDE_FAULT;
+    lifted = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(vm.id); i++) {
         vm.id[i] = 0xabc0000 + i;
     }
