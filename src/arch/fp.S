@@ -49,3 +49,71 @@ fp_restore:
     msr     fpsr, x1
     msr     fpcr, x2
     ret
+
+// SVE: Z0-Z31 at the vector length that ZCR_EL2 gives, then P0-P15, then FFR (src/cpu/sve.h).
+    .arch armv8.2-a+fp+simd+sve
+#define NUMBERS 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+#define P_NUMBERS 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+
+// x0: the area, x1: its struct fp_regs. Returns whether anything is set beyond bit 127 of a Z register, in a P register
+// or in FFR. Leaves the registers as they were.
+    .global sve_save
+sve_save:
+    mrs     x2, fpsr
+    mrs     x3, fpcr
+    str     x2, [x1, #512]
+    str     x3, [x1, #520]
+    addvl   x1, x0, #16
+    addvl   x1, x1, #16
+    .irp n, NUMBERS
+    str     z\n, [x0, #\n, mul vl]
+    .endr
+    .irp n, P_NUMBERS
+    str     p\n, [x1, #\n, mul vl]
+    .endr
+    rdffr   p0.b
+    str     p0, [x1, #16, mul vl]
+    .irp n, 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    orr     z0.d, z0.d, z\n\().d
+    .endr
+    ptrue   p1.d, vl2
+    cpy     z0.d, p1/m, #0              // FP/SIMD's own bits
+    .irp n, 0, 1                        // sixteen P registers are as long as two Z registers
+    ldr     z1, [x1, #\n, mul vl]
+    orr     z0.d, z0.d, z1.d
+    .endr
+    ptrue   p1.b
+    cmpne   p2.b, p1/z, z0.b, #0
+    orrs    p2.b, p1/z, p0.b, p2.b
+    cset    w2, ne
+    .irp n, 0, 1
+    ldr     z\n, [x0, #\n, mul vl]
+    .endr
+    .irp n, 0, 1, 2
+    ldr     p\n, [x1, #\n, mul vl]
+    .endr
+    mov     w0, w2
+    ret
+
+    .global sve_restore
+sve_restore:
+    ldr     x2, [x1, #512]
+    ldr     x3, [x1, #520]
+    msr     fpsr, x2
+    msr     fpcr, x3
+    addvl   x1, x0, #16
+    addvl   x1, x1, #16
+    ldr     p0, [x1, #16, mul vl]
+    wrffr   p0.b
+    .irp n, P_NUMBERS
+    ldr     p\n, [x1, #\n, mul vl]
+    .endr
+    .irp n, NUMBERS
+    ldr     z\n, [x0, #\n, mul vl]
+    .endr
+    ret
+
+    .global sve_vector_bytes
+sve_vector_bytes:
+    rdvl    x0, #1
+    ret

@@ -20,3 +20,7 @@
 #define SYSREG_NAME_(name) #name
 
 #include "arch/sysreg_bits.h"
+
+// Registers of extensions, which the assembler does not know by name.
+#define ZCR_EL1 S3_0_C1_C2_0
+#define ZCR_EL2 S3_4_C1_C2_0

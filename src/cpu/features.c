@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/features.h"
 
+#include "cpu/errata.h"
+#include "cpu/sve.h"
 #include "lib/bits.h"
 
 #include <stddef.h>
@@ -248,6 +250,8 @@ void features_from(struct features *f, const struct id_regs *raw)
     features_from_pfr(f, raw);
     features_from_isar(f, raw);
     features_from_mmfr(f, raw);
+    f->sve_length = f->sve ? sve_longest(raw->sve_lengths) : 0;
+    f->errata = errata_of(raw);
 }
 
 // Where a larger number is not more, but a negative one: FP, AdvSIMD, PMUVer, PerfMon (0xf: not the
@@ -294,12 +298,17 @@ static uint64_t merge_ctr(uint64_t a, uint64_t b)
 
 void features_merge(struct features *f, const struct id_regs *other)
 {
-    struct id_regs merged;
+    struct id_regs merged = {
+        .midr = f->raw.midr,
+        .sve_lengths = sve_common_lengths(f->raw.sve_lengths, other->sve_lengths),
+    };
+    uint32_t errata = f->errata | errata_of(other);
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
         merged.r[i] = merge_register(&f->raw, other, i);
     }
     merged.ctr = merge_ctr(f->raw.ctr, other->ctr);
     features_from(f, &merged);
+    f->errata = errata;
 }
 
 static bool hidden(const struct id_policy *policy, enum field_kind kind)

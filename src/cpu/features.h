@@ -10,9 +10,12 @@
 #define ID_REG_COUNT       56
 #define ID_INDEX(crm, op2) (((crm)-1) * 8 + (op2))
 
+// And what else tells CPUs apart.
 struct id_regs {
     uint64_t r[ID_REG_COUNT];
-    uint64_t ctr; // CTR_EL0
+    uint64_t ctr;         // CTR_EL0
+    uint32_t midr;        // MIDR_EL1
+    uint16_t sve_lengths; // bit n: vectors of 16 * (n + 1) bytes; 0 without SVE
 };
 
 struct features {
@@ -24,6 +27,8 @@ struct features {
     bool vhe, pan, hafdbs, xnx, fwb, ttl, range_tlbi, evt, fgt, ecv, bbm2, hcx;
     bool pauth, sve, sme, mte, ras, amu, pmu, spe, trbe, csv2, csv3, rndr, lse, ssbs;
     unsigned breakpoints, watchpoints; // hardware's: 2..16
+    unsigned sve_length;               // bytes of the longest vectors; 0 without SVE
+    uint32_t errata;                   // of any CPU: bits of cpu/errata.h
     bool e2h_res1;                     // HCR_EL2.E2H cannot be cleared: Newel does not run there
 };
 

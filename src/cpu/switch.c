@@ -7,6 +7,7 @@
 #include "arch/layout.h"
 #include "arch/sysreg.h"
 #include "cpu/features.h"
+#include "cpu/sve.h"
 
 #include <stddef.h>
 
@@ -75,25 +76,95 @@ void switch_init_cpu(void)
     isb();
 }
 
+// CPTR_EL2 while the machine holds the vCPU's registers, and while it does not.
+static uint64_t cptr_of(const struct vcpu *v)
+{
+    if (!v->fp_live) {
+        return v->cptr | CPTR_TFP;
+    }
+    return v->cptr & ~(CPTR_TFP | (v->sve_whole ? CPTR_TZ : 0));
+}
+
+// A vCPU that has nothing in SVE's registers that FP/SIMD's do not hold goes on with the latter:
+// a guest that asked for the vector length once does not pay for it ever after.
+static void sve_put_away(struct vcpu *v)
+{
+    v->zcr = read_sysreg(ZCR_EL1);
+    if (!sve_save(v->sve, &v->fp)) {
+        sve_narrow(&v->fp, v->sve, features.sve_length);
+        v->sve_whole = false;
+    }
+}
+
 static void fp_put_away(struct vcpu *v)
 {
     if (v->fp_live) {
-        fp_save(&v->fp);
+        v->sve_whole ? sve_put_away(v) : fp_save(&v->fp);
         v->fp_live = false;
     }
+}
+
+static void sve_take_up(const struct vcpu *v)
+{
+    write_sysreg(ZCR_EL2, features.sve_length / 16 - 1);
+    write_sysreg(ZCR_EL1, v->zcr);
+    isb();
+    sve_restore(v->sve, &v->fp);
 }
 
 void fp_load(struct vcpu *v)
 {
     struct percpu *cpu = this_cpu();
-    write_sysreg(cptr_el2, v->cptr & ~CPTR_TFP);
+    v->fp_live = true;
+    write_sysreg(cptr_el2, cptr_of(v));
     isb();
     if (cpu->fp_owner != v || v->fp_cpu != (int)cpu->id) {
-        fp_restore(&v->fp);
+        v->sve_whole ? sve_take_up(v) : fp_restore(&v->fp);
         cpu->fp_owner = v;
         v->fp_cpu = (int)cpu->id;
     }
-    v->fp_live = true;
+}
+
+// Where SVE was trapped, what the machine has above bit 127 is another's or left from before (Arm
+// ARM, SVEZEROUPPER): all of it is loaded.
+bool sve_load(struct vcpu *v)
+{
+    if (v->sve == NULL) {
+        return false;
+    }
+    if (!v->sve_whole) {
+        fp_put_away(v);
+        sve_widen(v->sve, features.sve_length, &v->fp);
+        v->sve_whole = true;
+        v->fp_cpu = -1;
+    }
+    fp_load(v);
+    return true;
+}
+
+void fp_view(struct vcpu *v)
+{
+    if (!v->fp_live) {
+        fp_load(v); // another vCPU has rewritten the instruction since it was executed
+    }
+    if (v->sve_whole) {
+        sve_save(v->sve, &v->fp);
+    }
+    fp_save(&v->fp);
+}
+
+void fp_update(struct vcpu *v, uint32_t written)
+{
+    if (!v->sve_whole) {
+        fp_restore(&v->fp);
+        return;
+    }
+    for (unsigned n = 0; n < 32; n++) {
+        if (written & BIT(n)) {
+            sve_write_vector(v->sve, features.sve_length, n, &v->fp);
+        }
+    }
+    sve_restore(v->sve, &v->fp);
 }
 
 void fp_borrow(void)
@@ -185,7 +256,7 @@ void vcpu_load(struct vcpu *v)
     struct percpu *cpu = this_cpu();
     v->regs.host_sp = cpu->stack_top;
     v->fp_live = cpu->fp_owner == v && v->fp_cpu == (int)cpu->id;
-    write_sysreg(cptr_el2, v->fp_live ? v->cptr & ~CPTR_TFP : v->cptr | CPTR_TFP);
+    write_sysreg(cptr_el2, cptr_of(v));
     if (cpu->loaded == v && v->loaded_cpu == (int)cpu->id) {
         return;
     }

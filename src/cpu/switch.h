@@ -16,8 +16,15 @@ void switch_init_vcpu(struct vcpu *v);
 void vcpu_save(struct vcpu *v);
 void vcpu_load(struct vcpu *v);
 
-// The vCPU that runs here gets its FP/SIMD registers; until then their use traps.
+// The vCPU that runs here gets its FP/SIMD registers; until then their use traps. If it has more in
+// SVE's registers than these hold, it gets them all.
 void fp_load(struct vcpu *v);
+// The same with all of SVE's registers. False if the guest is shown none.
+bool sve_load(struct vcpu *v);
+// For an instruction that is emulated: v->fp holds the FP/SIMD registers of the vCPU that runs
+// here; then the machine those of v->fp, of which the mask's were written.
+void fp_view(struct vcpu *v);
+void fp_update(struct vcpu *v, uint32_t written);
 void pauth_load(struct vcpu *v);
 // Newel is about to use SIMD registers itself (a library while a VM is built): no vCPU's are in
 // them afterwards.

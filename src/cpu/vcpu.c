@@ -19,6 +19,8 @@ void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg)
     v->hcr &= ~(HCR_API | HCR_APK | HCR_VSE);
     v->pauth_used = false;
     v->fp_live = false;
+    v->sve_whole = false;
+    v->zcr = 0;
     v->fp_cpu = -1;
     v->loaded_cpu = -1; // whatever a CPU still holds of it is not its state any more
 }

@@ -71,6 +71,7 @@ struct vcpu {
     uint32_t attention;    // enum vcpu_attention, atomic
     bool fp_live;          // the FP registers of this CPU hold this vCPU's
     bool pauth_used;
+    bool sve_whole; // its state is all of SVE's, in sve; else the FP/SIMD registers, in fp
     int loaded_cpu; // the CPU that loaded its EL1 state last, -1 for none
     int fp_cpu;     // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
     uint64_t hcr, mdcr, vttbr, vtcr,
@@ -84,6 +85,8 @@ struct vcpu {
     struct debug_regs debug;
     struct pauth_keys keys;
     struct fp_regs fp __attribute__((aligned(16)));
+    void *sve;    // cpu/sve.h; NULL where the guest is shown none
+    uint64_t zcr; // ZCR_EL1, while the machine holds another's
 
     struct vgic_cpu *vgic;
     struct vtimer *vtimer;

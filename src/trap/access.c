@@ -2,7 +2,6 @@
 #include "trap/access.h"
 
 #include "arch/at.h"
-#include "arch/fp.h"
 #include "arch/sysreg.h"
 #include "cpu/switch.h"
 #include "lib/log.h"
@@ -100,6 +99,7 @@ struct transfer {
     struct access a;
     uint64_t address;                                      // virtual, of the first byte
     bool swap;                                             // elements are big-endian
+    uint32_t written;                                      // bit n: SIMD register n was
     uint8_t bytes[BYTES_MAX] __attribute__((aligned(16))); // as they lie in memory
 };
 
@@ -283,9 +283,10 @@ static void store_general(const struct vcpu *v, struct transfer *t, unsigned n, 
     copy_element(&t->bytes[(size_t)element << t->a.size], (const uint8_t *)&value, size, t->swap);
 }
 
-static void load_simd(struct vcpu *v, const struct transfer *t, unsigned n, unsigned element)
+static void load_simd(struct vcpu *v, struct transfer *t, unsigned n, unsigned element)
 {
     unsigned size = 1u << t->a.size;
+    t->written |= (uint32_t)BIT(n);
     v->fp.v[n] = 0;
     copy_element((uint8_t *)&v->fp.v[n], &t->bytes[(size_t)element << t->a.size], size, t->swap);
 }
@@ -310,12 +311,13 @@ static void move_plain(struct vcpu *v, struct transfer *t)
     }
 }
 
-static void load_lane(struct vcpu *v, const struct transfer *t, unsigned n, unsigned lane,
+static void load_lane(struct vcpu *v, struct transfer *t, unsigned n, unsigned lane,
                       const uint8_t *from)
 {
     unsigned size = 1u << t->a.size;
     unsigned width = t->a.quad ? 16 : 8;
     uint8_t *vector = (uint8_t *)&v->fp.v[n];
+    t->written |= (uint32_t)BIT(n);
     if (t->a.replicate) {
         v->fp.v[n] = 0;
         for (unsigned at = 0; at < width; at += size) {
@@ -356,14 +358,11 @@ static void move_registers(struct vcpu *v, struct transfer *t)
 {
     bool simd = t->a.simd || t->a.kind == ACCESS_VECTORS;
     if (simd) {
-        if (!v->fp_live) {
-            fp_load(v); // another vCPU has rewritten the instruction since it was executed
-        }
-        fp_save(&v->fp);
+        fp_view(v);
     }
     t->a.kind == ACCESS_VECTORS ? move_vectors(v, t) : move_plain(v, t);
     if (simd && t->a.load) {
-        fp_restore(&v->fp);
+        fp_update(v, t->written);
     }
 }
 

@@ -15,6 +15,16 @@ enum trap_result trap_fp(struct vcpu *v, uint64_t esr)
     return TRAP_RETRY;
 }
 
+enum trap_result trap_sve(struct vcpu *v, uint64_t esr)
+{
+    (void)esr;
+    if (sve_load(v)) {
+        return TRAP_RETRY;
+    }
+    inject_undef(v);
+    return TRAP_FAULT;
+}
+
 bool pauth_enable(struct vcpu *v)
 {
     if (!features.pauth || v->vm->id_policy.hide_pauth) {

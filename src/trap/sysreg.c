@@ -21,7 +21,7 @@
 
 void sysreg_init_vm(struct vm *vm)
 {
-    vm->id_policy.hide_sve = true; // its registers are not switched
+    vm->id_policy.hide_sve = !vm->config->sve;
     vm->id_policy.hide_pmu = true;
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
         vm->id[8 + i] = features_guest_id(&features, &vm->id_policy, i);

@@ -14,10 +14,10 @@ enum trap_result {
 
 typedef enum trap_result trap_handler(struct vcpu *v, uint64_t esr);
 
-// trap_absent: instructions of a feature that the guest is not shown (SVE, SME, LS64...):
+// trap_absent: instructions of a feature that the guest is not shown (SME, LS64...):
 // UNDEFINED.
 trap_handler trap_hvc, trap_smc, trap_wfx, trap_sysreg, trap_data_abort, trap_instruction_abort,
-    trap_fp, trap_pauth, trap_cp14, trap_debug, trap_illegal, trap_absent;
+    trap_fp, trap_sve, trap_pauth, trap_cp14, trap_debug, trap_illegal, trap_absent;
 
 // The IT block's state (Arm ARM G1.9.1) of an AArch32 PSTATE after one more instruction of it.
 uint64_t aarch32_advance_it(uint64_t pstate);

@@ -59,6 +59,7 @@ static const struct property vm_properties[] = {
     {"autostart", KIND_CHOICE, FIELD(struct vm_config, autostart), .words = {"no", "yes"}},
     {"populate", KIND_CHOICE, FIELD(struct vm_config, lazy), .words = {"eager", "lazy"}},
     {"populate-granule", KIND_CHOICE, FIELD(struct vm_config, small_pages), .words = {"2m", "4k"}},
+    {"sve", KIND_CHOICE, FIELD(struct vm_config, sve), .words = {"off", "on"}},
 };
 
 static const struct vm_config vm_defaults = {
@@ -67,6 +68,7 @@ static const struct vm_config vm_defaults = {
     .affinity = ~UINT32_C(0),
     .weight = 100,
     .autostart = true,
+    .sve = true,
 };
 
 struct reader {

@@ -29,6 +29,7 @@ struct vm_config {
     uint64_t image_text_offset, image_size; // from the Image header, validated
     uint32_t affinity;                      // CPU bits; all ones if left out
     uint32_t weight;                        // 1..10000, 100 if left out
+    bool sve;                               // "on" or "off"; true if left out
     bool autostart;                         // "yes" or "no"; true if left out
     bool lazy;                              // populate = "lazy"; "eager" if left out
     bool small_pages;                       // populate-granule = "4k"; "2m" if left out

@@ -7,6 +7,7 @@
 #include "con/console.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
+#include "cpu/sve.h"
 #include "cpu/switch.h"
 #include "dev/rtc_host.h"
 #include "irq/vtimer.h"
@@ -59,15 +60,21 @@ static unsigned ipa_bits(const struct vm_config *config)
     return config->memory >= GIB ? MAX(bits, MIN(35u, features.pa_bits)) : bits;
 }
 
-// vCPUs, each on its own 64-byte line, then timers, then the interrupt controller.
+// vCPUs, each on its own 64-byte line, then timers, then their SVE registers, then the interrupt
+// controller.
 static size_t vcpu_stride(void)
 {
     return align_up(sizeof(struct vcpu), 64);
 }
 
+static size_t sve_stride(const struct vm_config *config)
+{
+    return config->sve ? align_up(sve_area_size(features.sve_length), 64) : 0;
+}
+
 static size_t control_size(const struct vm_config *config)
 {
-    return config->cpus * (vcpu_stride() + align_up(vtimer_size(), 64)) +
+    return config->cpus * (vcpu_stride() + align_up(vtimer_size(), 64) + sve_stride(config)) +
            align_up(vgic_size(config->cpus), 64);
 }
 
@@ -102,12 +109,15 @@ static int make_control(struct vm *vm)
     char *memory = hpa_ptr(vm->control);
     zero_pages(memory, vm->control_pages * PAGE_SIZE);
     char *timers = memory + cpus * vcpu_stride();
+    char *sve = timers + cpus * align_up(vtimer_size(), 64);
+    size_t sve_size = sve_stride(vm->config);
     memset(vm->siblings_last, VCPU_NONE, sizeof(vm->siblings_last));
     vm->share = (struct sched_share){.weight = vm->config->weight};
     for (unsigned i = 0; i < cpus; i++) {
         make_vcpu(vm, i, memory, timers);
+        vm->vcpu[i]->sve = sve_size != 0 ? sve + i * sve_size : NULL;
     }
-    vm->vgic = vgic_create(timers + cpus * align_up(vtimer_size(), 64), vm->vcpu, cpus);
+    vm->vgic = vgic_create(sve + cpus * sve_size, vm->vcpu, cpus);
     return 0;
 }
 

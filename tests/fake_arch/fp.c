@@ -21,6 +21,27 @@ void fp_load(struct vcpu *v)
     v->fp_live = true;
 }
 
+void fp_view(struct vcpu *v)
+{
+    if (!v->fp_live) {
+        fp_load(v);
+    }
+    fp_save(&v->fp);
+}
+
+void fp_update(struct vcpu *v, uint32_t written)
+{
+    (void)written;
+    fp_restore(&v->fp);
+}
+
+// What the guest is shown, as vm.c would have it.
+bool sve_load(struct vcpu *v)
+{
+    v->sve_whole = v->sve != NULL;
+    return v->sve_whole;
+}
+
 void pauth_load(struct vcpu *v)
 {
     (void)v;

@@ -13,6 +13,7 @@ void fp_fill(uint64_t seed);
 uint64_t fp_check(uint64_t seed); /* 0, or 1 + the first register that differs */
 void sve_fill(uint64_t seed);
 uint64_t sve_check(uint64_t seed);
+uint64_t sve_check_above(void); /* is there anything beyond bit 127? */
 void sys_fill(uint64_t seed);
 uint64_t sys_check(uint64_t seed);
 
@@ -111,21 +112,67 @@ static bool has_sve(void)
     return read_sysreg(id_aa64pfr0_el1) >> 32 & 0xf;
 }
 
+/* Every CPU has its own vector length, so that ZCR_EL1 (s3_0_c1_c2_0) is seen to be its own. */
+static unsigned zcr_of(uint64_t seed)
+{
+    return 15 - seed / 77 % 3;
+}
+
 static void sve_fill_enabled(uint64_t seed)
 {
     write_sysreg(cpacr_el1, 3ul << 20 | 3ul << 16);
+    isb();
+    write_sysreg(s3_0_c1_c2_0, zcr_of(seed));
+    isb();
     sve_fill(seed);
+}
+
+static uint64_t sve_check_all(uint64_t seed)
+{
+    return read_sysreg(s3_0_c1_c2_0) == zcr_of(seed) ? sve_check(seed) : 1000;
+}
+
+static void simd_fill_enabled(uint64_t seed)
+{
+    write_sysreg(cpacr_el1, 3ul << 20 | 3ul << 16);
+    isb();
+    fp_fill(seed);
+}
+
+/* A write of d<n> clears the rest of z<n>, and whoever was here between leaves nothing there. */
+static uint64_t simd_check_as_sve(uint64_t seed)
+{
+    uint64_t wrong;
+
+    write_sysreg(s3_0_c1_c2_0, 15);
+    isb();
+    wrong = sve_check_above();
+    return wrong ? wrong : fp_check(seed);
 }
 
 TEST(sve)
 {
-    static const struct bank bank = {sve_fill_enabled, sve_check};
+    static const struct bank bank = {sve_fill_enabled, sve_check_all};
 
     SKIP_UNLESS(has_sve(), "no SVE");
-    write_sysreg(cpacr_el1, 3ul << 20 | 3ul << 16);
-    __asm__ volatile("msr s3_0_c1_c2_0, %0\n\tisb" ::"r"(0xful)); /* ZCR_EL1: the longest vectors */
     churn_everywhere(&bank);
     write_sysreg(cpacr_el1, 3ul << 20);
+}
+
+TEST(simd_seen_as_sve)
+{
+    static const struct bank bank = {simd_fill_enabled, simd_check_as_sve};
+
+    SKIP_UNLESS(has_sve(), "no SVE");
+    churn_everywhere(&bank);
+    write_sysreg(cpacr_el1, 3ul << 20);
+}
+
+TEST(sve_as_the_id_registers_say)
+{
+    SKIP_UNLESS(strict() && arg_flag("sve=off"), "not asked for");
+    EXPECT(!has_sve());
+    EXPECT_EQ(read_sysreg(s3_0_c0_c4_4), 0); /* ID_AA64ZFR0_EL1 */
 }
 
 TEST(system_registers)

@@ -82,6 +82,27 @@ sve_fill:
     .endr
     ret
 
+// 0, or 100 + the first register with a bit set above bit 127.
+    .global sve_check_above
+sve_check_above:
+    sub sp, sp, #512
+    str p0, [sp]
+    str p1, [sp, #1, mul vl]
+    ptrue p0.b
+    ptrue p1.b, vl16
+    not p0.b, p0/z, p1.b
+    .irp n, NUMBERS
+    mov x4, #(100 + \n)
+    cmpne p1.b, p0/z, z\n\().b, #0
+    b.ne 9f
+    .endr
+    mov x4, #0
+9:  ldr p0, [sp]
+    ldr p1, [sp, #1, mul vl]
+    add sp, sp, #512
+    mov x0, x4
+    ret
+
     .global sve_check
 sve_check:
     sub sp, sp, #1024

@@ -5,7 +5,7 @@
 
 #include "cpu/features.h"
 
-static const struct id_regs cpu_cortex_a57 = {{
+static const struct id_regs cpu_cortex_a57 = {.r = {
     [ID_INDEX(1, 0)] = 0x0000000000000131, [ID_INDEX(1, 1)] = 0x0000000010011001,
     [ID_INDEX(1, 2)] = 0x0000000003000006, [ID_INDEX(1, 4)] = 0x0000000010101105,
     [ID_INDEX(1, 5)] = 0x0000000040000000, [ID_INDEX(1, 6)] = 0x0000000001260000,
@@ -18,7 +18,7 @@ static const struct id_regs cpu_cortex_a57 = {{
     [ID_INDEX(6, 0)] = 0x0000000000011120, [ID_INDEX(7, 0)] = 0x0000000000001124,
 }, .ctr = 0x8444c004};
 
-static const struct id_regs cpu_cortex_a72 = {{
+static const struct id_regs cpu_cortex_a72 = {.r = {
     [ID_INDEX(1, 0)] = 0x0000000000000131, [ID_INDEX(1, 1)] = 0x0000000010011001,
     [ID_INDEX(1, 2)] = 0x0000000003000006, [ID_INDEX(1, 4)] = 0x0000000010201105,
     [ID_INDEX(1, 5)] = 0x0000000040000000, [ID_INDEX(1, 6)] = 0x0000000001260000,
@@ -31,7 +31,7 @@ static const struct id_regs cpu_cortex_a72 = {{
     [ID_INDEX(6, 0)] = 0x0000000000011120, [ID_INDEX(7, 0)] = 0x0000000000001124,
 }, .ctr = 0x8444c004};
 
-static const struct id_regs cpu_cortex_a76 = {{
+static const struct id_regs cpu_cortex_a76 = {.r = {
     [ID_INDEX(1, 0)] = 0x0000000010010131, [ID_INDEX(1, 1)] = 0x0000000010010000,
     [ID_INDEX(1, 2)] = 0x0000000004000008, [ID_INDEX(1, 4)] = 0x0000000010201105,
     [ID_INDEX(1, 5)] = 0x0000000040000000, [ID_INDEX(1, 6)] = 0x0000000001260000,
@@ -48,7 +48,7 @@ static const struct id_regs cpu_cortex_a76 = {{
     [ID_INDEX(7, 2)] = 0x0000000000001011,
 }, .ctr = 0x8444c004};
 
-static const struct id_regs cpu_neoverse_n1 = {{
+static const struct id_regs cpu_neoverse_n1 = {.r = {
     [ID_INDEX(1, 0)] = 0x0000000010010131, [ID_INDEX(1, 1)] = 0x0000000010010000,
     [ID_INDEX(1, 2)] = 0x0000000004000008, [ID_INDEX(1, 4)] = 0x0000000010201105,
     [ID_INDEX(1, 5)] = 0x0000000040000000, [ID_INDEX(1, 6)] = 0x0000000001260000,
@@ -65,7 +65,7 @@ static const struct id_regs cpu_neoverse_n1 = {{
     [ID_INDEX(7, 2)] = 0x0000000000001011,
 }, .ctr = 0x8444c004};
 
-static const struct id_regs cpu_neoverse_v1 = {{
+static const struct id_regs cpu_neoverse_v1 = {.r = {
     [ID_INDEX(1, 0)] = 0x0000000021010131, [ID_INDEX(1, 1)] = 0x0000000010010000,
     [ID_INDEX(1, 2)] = 0x0000000005000009, [ID_INDEX(1, 4)] = 0x0000000010201105,
     [ID_INDEX(1, 5)] = 0x0000000040000000, [ID_INDEX(1, 6)] = 0x0000000001260000,
@@ -82,7 +82,7 @@ static const struct id_regs cpu_neoverse_v1 = {{
     [ID_INDEX(7, 1)] = 0x0000000010212122, [ID_INDEX(7, 2)] = 0x0220011102101011,
 }, .ctr = 0x8444c004};
 
-static const struct id_regs cpu_max = {{
+static const struct id_regs cpu_max = {.r = {
     [ID_INDEX(1, 0)] = 0x0000000011020131, [ID_INDEX(1, 1)] = 0x0000000010011001,
     [ID_INDEX(1, 2)] = 0x000000000600000a, [ID_INDEX(1, 4)] = 0x0000000010101105,
     [ID_INDEX(1, 5)] = 0x0000000040000000, [ID_INDEX(1, 6)] = 0x0000000001260000,

@@ -88,7 +88,7 @@ static const uint8_t never_shown[][3] = {
 
 static void absent_is_absent(void **state)
 {
-    struct id_regs ones;
+    struct id_regs ones = {.midr = 0};
     (void)state;
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
         ones.r[i] = UINT64_C(0x7777777777777777); // more than any CPU has, no sign anywhere

@@ -137,6 +137,7 @@ static void test_least_that_is_needed(void **state)
     assert_int_equal(c->affinity, UINT32_MAX);
     assert_int_equal(c->weight, 100);
     assert_true(c->autostart);
+    assert_true(c->sve);
 }
 
 static void test_all_properties(void **state)
@@ -146,7 +147,7 @@ static void test_all_properties(void **state)
                          "A_b-9 { memory-mib = <128>; cpus = <16>; kernel = /incbin/(\"@raw\");"
                          "ramdisk = /incbin/(\"@ramdisk\"); bootargs = \"console=ttyAMA0 quiet\";"
                          "load-offset = <0x0 0x200000>; cpu-affinity = <3 1>; weight = <10000>;"
-                         "autostart = \"no\"; }; }; };");
+                         "autostart = \"no\"; sve = \"off\"; }; }; };");
     assert_string_equal(message, "");
     assert_int_equal(err, 0);
     assert_int_equal(manifest.vm_count, 2);
@@ -163,6 +164,7 @@ static void test_all_properties(void **state)
     assert_int_equal(c->affinity, 0xa);
     assert_int_equal(c->weight, 10000);
     assert_false(c->autostart);
+    assert_false(c->sve);
 }
 
 static void test_choices_and_defaults(void **state)
@@ -291,7 +293,7 @@ static void test_wrong_values(void **state)
         {IN_VM(VM "cpu = <1>;"),
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, ramdisk, "
              "bootargs, load-offset, cpu-affinity, weight, autostart, "
-             "populate, populate-granule)"},
+             "populate, populate-granule, sve)"},
         {IN_VM(VM "disk { };"),
          "manifest: /vms/web: node \"disk\" is unknown (a VM has properties only)"},
         {IN_VM(VM "autostart = \"a\\nb\\e[2J\";"),

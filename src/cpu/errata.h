@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the CPUs do otherwise than the architecture says, as far as it matters to a hypervisor, and
+// which of them need help against Spectre-BHB. By MIDR_EL1; from Arm's Software Developer Errata
+// Notices and its Spectre-BHB page.
+#pragma once
+
+#include <stdint.h>
+
+struct id_regs;
+
+enum erratum {
+    // An AT instruction executed by speculation while a vCPU is switched may walk one VM's tables
+    // as another VM and keep what it finds (Cortex-A57 1319537, Cortex-A72 1319367, ...).
+    ERRATUM_SPECULATIVE_AT,
+    // DSB after a broadcast TLBI may complete too early (Cortex-A76 1286807, ...).
+    ERRATUM_REPEAT_TLBI,
+    // With CTR_EL0.DIC, instructions may be fetched out of order with others' stores, unless a
+    // broadcast TLBI comes between (Neoverse N1 1542419).
+    ERRATUM_STALE_FETCH,
+    // A load across a page's end may be reported as a stage-2 fault where it is one of stage 1
+    // (Cortex-A57 834220).
+    ERRATUM_STAGE2_FIRST,
+    ERRATUM_COUNT
+};
+
+// Bit n: the CPU has erratum n.
+uint32_t errata_of(const struct id_regs *raw);
+
+// What is done about it, as the log says it.
+const char *erratum_remedy(enum erratum erratum);
+// The number that the CPU's maker gave it, NULL if the CPU does not have it.
+const char *erratum_name(const struct id_regs *raw, enum erratum erratum);
+
+// How a CPU forgets, on an exit, the branches that its guest took.
+enum bhb_way {
+    BHB_UNNEEDED,
+    BHB_LOOP,     // by taking so many branches itself
+    BHB_CLEAR,    // by CLRBHB
+    BHB_FIRMWARE, // by SMCCC_ARCH_WORKAROUND_3, if the firmware has it
+    BHB_OFF,      // not at all
+};
+
+struct bhb {
+    enum bhb_way way;
+    unsigned loops;
+};
+
+struct bhb bhb_of(const struct id_regs *raw);

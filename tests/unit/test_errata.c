@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which CPU has which erratum, and what it needs against Spectre-BHB.
+#include "cpu/errata.h"
+#include "cpu/features.h"
+#include "cpu_models.h"
+#include "lib/bits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define AT     BIT(ERRATUM_SPECULATIVE_AT)
+#define TLBI   BIT(ERRATUM_REPEAT_TLBI)
+#define FETCH  BIT(ERRATUM_STALE_FETCH)
+#define STAGE2 BIT(ERRATUM_STAGE2_FIRST)
+
+static void by_model_and_revision(void **state)
+{
+    static const struct {
+        uint32_t midr, ctr;
+        uint64_t errata;
+    } cases[] = {
+        {0x410fd034, 0, 0},              // Cortex-A53 r0p4
+        {0x411fd070, 0, AT | STAGE2},    // Cortex-A57 r1p0
+        {0x411fd072, 0, AT | STAGE2},    // r1p2
+        {0x411fd073, 0, AT},             // r1p3
+        {0x410fd083, 0, AT},             // Cortex-A72 r0p3
+        {0x411fd080, 0, AT},             // r1p0
+        {0x412fd050, 0, AT | TLBI},      // Cortex-A55 r2p0
+        {0x412fd051, 0, TLBI},           // r2p1
+        {0x412fd0b0, 0, AT | TLBI},      // Cortex-A76 r2p0
+        {0x413fd0b0, 0, TLBI},           // r3p0
+        {0x413fd0b1, 0, 0},              // r3p1
+        {0x414fd0b1, 0, 0},              // r4p1
+        {0x414fd0c1, 0x8444c004, 0},     // Neoverse N1 r4p1
+        {0x414fd0c1, 0xb444c004, FETCH}, // with DIC and IDC
+        {0x414fd0c1, 0xa444c004, 0},     // with DIC alone
+        {0x411fd461, 0, TLBI},           // Cortex-A510 r1p1
+        {0x411fd462, 0, 0},              // r1p2
+        {0x51dfd84e, 0, 0},              // a part of no row
+        {0x51df805e, 0, AT},             // Kryo 4xx Silver
+        {0x000f0510, 0, 0},              // QEMU's max
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct id_regs raw = {.midr = cases[i].midr, .ctr = cases[i].ctr};
+        assert_int_equal(errata_of(&raw), cases[i].errata);
+        for (unsigned e = 0; e < ERRATUM_COUNT; e++) {
+            assert_int_equal(erratum_name(&raw, e) != NULL, (cases[i].errata & BIT(e)) != 0);
+            assert_non_null(erratum_remedy(e));
+        }
+    }
+}
+
+static void of_any_cpu(void **state)
+{
+    struct features f;
+    struct id_regs big = cpu_cortex_a72, little = cpu_cortex_a72;
+    (void)state;
+    big.midr = 0x411fd073;
+    little.midr = 0x412fd051;
+    features_from(&f, &big);
+    assert_int_equal(f.errata, AT);
+    features_merge(&f, &little);
+    assert_int_equal(f.errata, AT | TLBI);
+    little.midr = 0x410fd034;
+    features_merge(&f, &little);
+    assert_int_equal(f.errata, AT | TLBI);
+}
+
+static struct bhb bhb(const struct id_regs *model, uint32_t midr)
+{
+    struct id_regs raw = *model;
+    raw.midr = midr;
+    return bhb_of(&raw);
+}
+
+static void branch_history(void **state)
+{
+    static const struct {
+        const struct id_regs *raw;
+        uint32_t midr;
+        enum bhb_way way;
+        unsigned loops;
+    } cases[] = {
+        {&cpu_cortex_a57, 0x411fd070, BHB_LOOP, 8},
+        {&cpu_cortex_a72, 0x410fd083, BHB_LOOP, 8},
+        {&cpu_cortex_a76, 0x414fd0b1, BHB_LOOP, 24},
+        {&cpu_neoverse_n1, 0x414fd0c1, BHB_LOOP, 24},
+        {&cpu_neoverse_v1, 0x411fd402, BHB_LOOP, 32},
+        {&cpu_cortex_a72, 0x410fd034, BHB_UNNEEDED, 0},
+        {&cpu_cortex_a72, 0x410fd092, BHB_FIRMWARE, 0}, // Cortex-A73
+        {&cpu_cortex_a72, 0x410f9990, BHB_FIRMWARE, 0}, // unknown
+        {&cpu_max, 0x000f0510, BHB_UNNEEDED, 0},        // CSV2_3
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bhb got = bhb(cases[i].raw, cases[i].midr);
+        assert_int_equal(got.way, cases[i].way);
+        assert_int_equal(got.loops, cases[i].loops);
+    }
+}
+
+// The ID registers outrank the model.
+static void branch_history_by_id_register(void **state)
+{
+    struct id_regs raw = cpu_neoverse_v1;
+    (void)state;
+    raw.midr = 0x411fd402;
+    raw.r[ID_INDEX(6, 2)] |= BIT(28);
+    assert_int_equal(bhb_of(&raw).way, BHB_CLEAR);
+    raw.r[ID_INDEX(7, 1)] |= BIT(60);
+    assert_int_equal(bhb_of(&raw).way, BHB_UNNEEDED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(by_model_and_revision),
+        cmocka_unit_test(of_any_cpu),
+        cmocka_unit_test(branch_history),
+        cmocka_unit_test(branch_history_by_id_register),
+    };
+    return cmocka_run_group_tests_name("errata", tests, NULL, NULL);
+}
