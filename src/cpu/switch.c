@@ -76,12 +76,10 @@ void switch_init_cpu(void)
     isb();
 }
 
-// CPTR_EL2 while the machine holds the vCPU's registers, and while it does not.
-static uint64_t cptr_of(const struct vcpu *v)
+// CPTR_EL2 while the machine holds the vCPU's FP/SIMD or SVE registers; at other times it is
+// v->cptr.
+static uint64_t live_cptr(const struct vcpu *v)
 {
-    if (!v->fp_live) {
-        return v->cptr | CPTR_TFP;
-    }
     return v->cptr & ~(CPTR_TFP | (v->sve_whole ? CPTR_TZ : 0));
 }
 
@@ -116,7 +114,7 @@ void fp_load(struct vcpu *v)
 {
     struct percpu *cpu = this_cpu();
     v->fp_live = true;
-    write_sysreg(cptr_el2, cptr_of(v));
+    write_sysreg(cptr_el2, live_cptr(v));
     isb();
     if (cpu->fp_owner != v || v->fp_cpu != (int)cpu->id) {
         v->sve_whole ? sve_take_up(v) : fp_restore(&v->fp);
@@ -215,7 +213,7 @@ void switch_init_vcpu(struct vcpu *v)
     if (features.fwb) {
         v->hcr |= HCR_FWB;
     }
-    v->cptr = CPTR_RES1 | CPTR_TZ | CPTR_TTA | (features.amu ? CPTR_TAM : 0);
+    v->cptr = CPTR_RES1 | CPTR_TZ | CPTR_TFP | CPTR_TTA | (features.amu ? CPTR_TAM : 0);
     v->mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TPM | MDCR_TPMCR | MDCR_TPMS | MDCR_TTRF;
     if (features.pmu) {
         v->mdcr |= bits_get(read_sysreg(pmcr_el0), 15, 11); // HPMN: no counter is EL2's
@@ -256,7 +254,7 @@ void vcpu_load(struct vcpu *v)
     struct percpu *cpu = this_cpu();
     v->regs.host_sp = cpu->stack_top;
     v->fp_live = cpu->fp_owner == v && v->fp_cpu == (int)cpu->id;
-    write_sysreg(cptr_el2, cptr_of(v));
+    write_sysreg(cptr_el2, v->fp_live ? live_cptr(v) : v->cptr);
     if (cpu->loaded == v && v->loaded_cpu == (int)cpu->id) {
         return;
     }
