@@ -2,6 +2,7 @@
 #include "call/smccc.h"
 
 #include "call/psci.h"
+#include "call/pvtime.h"
 #include "call/trng.h"
 #include "cpu/features.h"
 
@@ -25,6 +26,7 @@ static int64_t architecture_feature(uint32_t function)
     switch (function) {
     case SMCCC_VERSION:
     case SMCCC_ARCH_FEATURES:
+    case PV_TIME_FEATURES:
         return 0;
     case SMCCC_ARCH_WORKAROUND_1:
         return features.csv2 ? NOT_REQUIRED : SMCCC_NOT_SUPPORTED;
@@ -47,6 +49,9 @@ static int64_t answer(struct vcpu *v, uint32_t function)
     case SMCCC_ARCH_WORKAROUND_1:
     case SMCCC_ARCH_WORKAROUND_3: // "not required" is true of calling them, too
         return architecture_feature(function) >= 0 ? 0 : SMCCC_NOT_SUPPORTED;
+    case PV_TIME_FEATURES:
+    case PV_TIME_ST:
+        return pvtime_call(v, function);
     case SMCCC_VENDOR_REVISION:
         v->regs.x[1] = NEWEL_REVISION_MINOR;
         return NEWEL_REVISION_MAJOR;

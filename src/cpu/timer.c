@@ -149,3 +149,10 @@ uint64_t timer_ticks_from_us(uint64_t us)
     // off.
     return us / 1000000 * timer_frequency() + us % 1000000 * timer_frequency() / 1000000;
 }
+
+uint64_t timer_ns_from_ticks(uint64_t ticks)
+{
+    // Frequencies have 32 bits, so what is below a second stays within 64.
+    uint64_t frequency = timer_frequency();
+    return ticks / frequency * 1000000000 + ticks % frequency * 1000000000 / frequency;
+}

@@ -36,3 +36,4 @@ void timer_set_slice(uint64_t deadline);
 uint64_t timer_now(void);       // CNTPCT_EL0
 uint64_t timer_frequency(void); // Hz, never 0
 uint64_t timer_ticks_from_us(uint64_t us);
+uint64_t timer_ns_from_ticks(uint64_t ticks); // rounded down; right for 500 years

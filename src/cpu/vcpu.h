@@ -14,6 +14,7 @@ struct vm;
 struct vgic_cpu;
 struct vtimer;
 struct percpu;
+struct stolen_time;
 
 #define VM_MAX_VCPUS 16
 #define VCPU_NONE    0xff
@@ -103,6 +104,10 @@ struct vcpu {
     uint32_t affinity; // bit n: may run on CPU n
     struct sched_share *share;
     int last_cpu; // where it runs or ran last, -1 before the first run
+
+    // Its own CPU's; see cpu/stolen.h.
+    struct stolen_time *stolen; // what the guest reads, or NULL
+    uint64_t stolen_ticks;      // what that says, in counter ticks
 };
 
 // vCPU reset: the state PSCI CPU_ON requires (DEN0022 6.4): EL1h, DAIF masked, MMU and caches off,

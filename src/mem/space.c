@@ -306,10 +306,22 @@ static enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_acc
     return err == 0 ? SPACE_RETRY : SPACE_NO_MEMORY;
 }
 
+// A page that is shown can have been suspended with all others.
+static enum space_answer answer_outside(struct space *sp, gpa_t at, enum space_access access)
+{
+    if (sp->shown == 0 || (at.v & ~PAGE_MASK) != sp->shown || access != SPACE_READ) {
+        return SPACE_OUTSIDE;
+    }
+    spin_lock(&sp->s2.lock);
+    stage2_resume(&sp->s2, at, look_at_suspended);
+    spin_unlock(&sp->s2.lock);
+    return SPACE_RETRY;
+}
+
 enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached)
 {
     if (!is_ram(sp, at)) {
-        return SPACE_OUTSIDE;
+        return answer_outside(sp, at, access);
     }
     spin_lock(&sp->s2.lock);
     enum space_answer answer = answer_fault(sp, at, access, uncached);
@@ -523,6 +535,9 @@ bool space_reset_step(struct space *sp, uint64_t *at)
     if (size > 0) {
         err = stage2_unmap_locked(&sp->s2, gpa_add(c->base, *at), size);
     } else {
+        if (sp->shown != 0) {
+            stage2_resume(&sp->s2, gpa(sp->shown), look_at_suspended);
+        }
         sp->s2.suspended = false;
         sp->overrides.count = 0;
         err = begin(sp);
@@ -552,6 +567,16 @@ int space_init(struct space *sp, struct pool *pool, const struct space_config *c
     }
     if (err != 0) {
         space_destroy(sp);
+    }
+    return err;
+}
+
+int space_show(struct space *sp, gpa_t at, hpa_t page)
+{
+    int err = stage2_map(&sp->s2, at, page, PAGE_SIZE, S2_R, S2_NORMAL);
+
+    if (err == 0) {
+        sp->shown = at.v;
     }
     return err;
 }

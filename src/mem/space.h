@@ -47,6 +47,7 @@ struct space {
     struct space_config config;
     struct ram ram;
     struct overrides overrides;
+    uint64_t shown; // see space_show(); 0: no page
     struct space_span *span;
     hpa_t tables; // of ram, span and hash
     size_t table_pages;
@@ -70,11 +71,15 @@ int space_loaded(struct space *sp, gpa_t base, uint64_t size);
 // one step; true while there is more to do. *at is 0 before the first.
 bool space_reset_step(struct space *sp, uint64_t *at);
 
+// Shows the guest a page of Newel's beside RAM, to read. Once, before a vCPU runs; the page stays
+// when the space is reset. Takes up to two tables. Errors as stage2_map().
+int space_show(struct space *sp, gpa_t at, hpa_t page);
+
 enum space_access { SPACE_READ, SPACE_WRITE, SPACE_FETCH };
 
 enum space_answer {
     SPACE_RETRY,     // run the instruction again
-    SPACE_OUTSIDE,   // not RAM
+    SPACE_OUTSIDE,   // neither RAM nor a page shown to read, and read
     SPACE_DENIED,    // an override; override_find() has the policy
     SPACE_NO_MEMORY, // not even a page for a table: the VM's own pool is exhausted
 };

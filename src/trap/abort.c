@@ -163,6 +163,9 @@ static OUTLINE enum trap_result data_abort(struct vcpu *v, uint64_t esr)
     if (in_ram(v->vm, f.ipa)) {
         return ram_abort(v, &f);
     }
+    if (space_fault(&v->vm->space, gpa(f.ipa), data_access(esr), false) == SPACE_RETRY) {
+        return TRAP_RETRY;
+    }
     if (esr & ISS_CM) {
         return TRAP_EMULATED; // nothing that could be cached is there
     }

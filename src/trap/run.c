@@ -5,6 +5,7 @@
 #include "arch/sysreg.h"
 #include "cpu/machine.h"
 #include "cpu/sched.h"
+#include "cpu/stolen.h"
 #include "cpu/switch.h"
 #include "cpu/timer.h"
 #include "dev/uart_host.h"
@@ -178,6 +179,7 @@ static void load(struct vcpu *v)
     vcpu_load(v);
     vtimer_load(v);
     vgic_load(v->vgic);
+    stolen_update(v);
 }
 
 // The vCPU is whole in memory: do what it was asked to, and find who is next.

@@ -4,6 +4,7 @@
 #include "arch/bulk.h"
 #include "arch/cache.h"
 #include "arch/sysreg_bits.h"
+#include "call/pvtime.h"
 #include "con/console.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
@@ -25,6 +26,9 @@
 #define GIB UINT64_C(0x40000000)
 
 #define DTB_SCRATCH UINT64_C(0x10000) // larger than any tree: bootargs are bounded
+
+#define STOLEN_TABLES 2 // for its mapping, in a gigabyte without RAM
+_Static_assert(VM_MAX_VCPUS * sizeof(struct stolen_time) <= PAGE_SIZE, "records");
 
 struct vm vms[MANIFEST_MAX_VMS];
 size_t vm_count;
@@ -98,10 +102,21 @@ static void make_vcpu(struct vm *vm, unsigned index, char *memory, char *timers)
     vtimer_init(v);
 }
 
+// The last page of the VM's control memory, the only one of it that the guest sees. It has been
+// zeroed; a guest without caches must not find in memory what was there before.
+static void show_stolen(struct vm *vm)
+{
+    hpa_t page = hpa_add(vm->control, (vm->control_pages - 1) * PAGE_SIZE);
+    vm->stolen = hpa_ptr(page);
+    dcache_clean_inval_poc(vm->stolen, PAGE_SIZE);
+    int err = space_show(&vm->space, gpa(PV_TIME_BASE), page);
+    CHECK(err == 0); // the pool has room for its tables
+}
+
 static int make_control(struct vm *vm)
 {
     unsigned cpus = vm->config->cpus;
-    vm->control_pages = align_up(control_size(vm->config), PAGE_SIZE) / PAGE_SIZE;
+    vm->control_pages = align_up(control_size(vm->config), PAGE_SIZE) / PAGE_SIZE + 1;
     int err = frames_alloc(vm->owner, vm->control_pages, 1, &vm->control);
     if (err) {
         return err;
@@ -118,6 +133,7 @@ static int make_control(struct vm *vm)
         vm->vcpu[i]->sve = sve_size != 0 ? sve + i * sve_size : NULL;
     }
     vm->vgic = vgic_create(sve + cpus * sve_size, vm->vcpu, cpus);
+    show_stolen(vm);
     return 0;
 }
 
@@ -134,7 +150,8 @@ static int make_space(struct vm *vm)
         .lazy = c->lazy,
         .small_pages = c->small_pages,
     };
-    int err = pool_create(&vm->pool, vm->owner, stage2_pages_needed(ipa_bits(c), c->memory));
+    int err = pool_create(&vm->pool, vm->owner,
+                          stage2_pages_needed(ipa_bits(c), c->memory) + STOLEN_TABLES);
     if (err) {
         return err;
     }
@@ -298,6 +315,9 @@ static void reset_machine(struct vm *vm)
         vtimer_reset(vm->vcpu[i]);
         vtimer_set_offset(vm->vcpu[i], now);
         vm->vcpu[i]->attention = 0;
+        vm->vcpu[i]->stolen = NULL; // until this guest asks
+        vm->vcpu[i]->stolen_ticks = 0;
+        vm->stolen[i].nanoseconds = 0;
     }
     tlbi_vmid(stage2_vttbr(&vm->space.s2)); // what the guest before this one left
     if (!vm->config->lazy) {

@@ -5,6 +5,7 @@
 #include "cpu/features.h"
 #include "cpu/percpu.h"
 #include "cpu/sched.h"
+#include "cpu/stolen.h"
 #include "dev/bus.h"
 #include "dev/gic_frames.h"
 #include "dev/pl011.h"
@@ -38,8 +39,10 @@ struct vm {
     struct vcpu *vcpu[VM_MAX_VCPUS];
     struct sched_share share;
     uint8_t siblings_last[MAX_CPUS];
-    hpa_t control; // vCPUs, their timers and the interrupt controller, contiguous
+    hpa_t control; // vCPUs, their timers and the interrupt controller, contiguous; then the page
+                   // of their stolen times
     size_t control_pages;
+    struct stolen_time *stolen; // one a vCPU, in a page of its own that the guest may read
     struct vgic *vgic;
     struct pl011 uart;
     struct pl031 rtc;

@@ -169,33 +169,62 @@ TEST(random_numbers)
     EXPECT_EQ(x2, 0);
 }
 
-struct stolen {
-    uint32_t revision;
-    uint32_t attributes;
-    uint64_t nanoseconds;
-};
-
 TEST(stolen_time)
 {
-    struct stolen *stolen;
     int64_t address;
-    uint64_t first;
+    volatile uint32_t *record;
 
     SKIP_UNLESS(strict(), "bare QEMU steals no time");
-    if ((int)hvc_call(PV_TIME_FEATURES, PV_TIME_ST, 0, 0) < 0) {
-        EXPECT_EQ(hvc_call(PV_TIME_ST, 0, 0, 0), -1);
-        test_skip("not offered");
-        return;
-    }
+    EXPECT_EQ(hvc_call(SMCCC_ARCH_FEATURES, PV_TIME_FEATURES, 0, 0), 0);
     EXPECT_EQ(hvc_call(PV_TIME_FEATURES, PV_TIME_FEATURES, 0, 0), 0);
+    EXPECT_EQ(hvc_call(PV_TIME_FEATURES, PV_TIME_ST, 0, 0), 0);
+    EXPECT_EQ(hvc_call(PV_TIME_FEATURES, PSCI_VERSION, 0, 0), -1);
+    EXPECT_EQ(hvc_call(PV_TIME_ST & ~0x40000000u, 0, 0, 0), -1);
     address = hvc_call(PV_TIME_ST, 0, 0, 0);
     EXPECT(address > 0 && address % 64 == 0);
-    stolen = (struct stolen *)address;
-    EXPECT_EQ(*(volatile uint32_t *)&stolen->revision, 0);
-    EXPECT_EQ(*(volatile uint32_t *)&stolen->attributes, 0);
-    first = *(volatile uint64_t *)&stolen->nanoseconds;
-    delay_us(10000);
-    EXPECT(*(volatile uint64_t *)&stolen->nanoseconds >= first);
+    EXPECT_EQ(hvc_call(PV_TIME_ST, 0, 0, 0), address);
+    mmu_map_page((uint64_t)address & ~0xffful, (uint64_t)address & ~0xffful,
+                 PTE_NORMAL | PTE_PXN | PTE_UXN);
+    record = (volatile uint32_t *)address;
+    EXPECT_EQ(record[0], 0); // revision
+    EXPECT_EQ(record[1], 0); // attributes
+    for (unsigned i = 4; i < 16; i++) {
+        EXPECT_EQ(record[i], 0);
+    }
+}
+
+static void write_word(uint64_t address)
+{
+    *(volatile uint64_t *)address = 0x12345678;
+}
+
+static void add_word(uint64_t address)
+{
+    __atomic_add_fetch((uint64_t *)address, 1, __ATOMIC_RELAXED);
+}
+
+static void jump_to(uint64_t address)
+{
+    ((void (*)(void))address)();
+}
+
+/* The page is the guest's to read alone: to write or execute it is as at an address of nothing. */
+TEST(stolen_time_is_read_only)
+{
+    static const exc_fn attempts[] = {write_word, add_word, jump_to};
+    struct exc_info info;
+    uint64_t page;
+
+    SKIP_UNLESS(strict(), "bare QEMU steals no time");
+    page = (uint64_t)hvc_call(PV_TIME_ST, 0, 0, 0) & ~0xffful;
+    mmu_map_page(page, page, PTE_NORMAL);
+    for (unsigned i = 0; i < 3; i++) {
+        EXPECT(expect_exception(&info, attempts[i], page + 0x40));
+        EXPECT_EQ(ESR_FSC(info.esr), 0x10);
+        EXPECT_EQ(*(volatile uint64_t *)(page + 0x40), 0);
+    }
+    EXPECT(expect_exception(&info, write_word, page + 0xff8));
+    mmu_map_page(page, page, PTE_NORMAL | PTE_PXN | PTE_UXN);
 }
 
 TEST(vendor_identity_is_all_or_nothing)

@@ -3,6 +3,7 @@
 #include "arch/sysreg.h"
 #include "call/psci.h"
 #include "call/psci_abi.h"
+#include "call/pvtime.h"
 #include "call/smccc.h"
 #include "call/trng.h"
 #include "cpu/sched.h"
@@ -343,6 +344,26 @@ static void random_numbers(void **state)
     assert_int_equal(v->regs.x[3], 3); // nothing of it gets out
 }
 
+static void stolen_time(void **state)
+{
+    static struct stolen_time records[CPUS];
+    (void)state;
+    vm.stolen = records;
+    assert_int_equal(call(SMCCC_ARCH_FEATURES, PV_TIME_FEATURES, 0, 0), 0);
+    assert_int_equal(call(SMCCC_ARCH_FEATURES, PV_TIME_ST, 0, 0), -1);
+    assert_int_equal(call(PV_TIME_FEATURES, PV_TIME_FEATURES, 0, 0), 0);
+    assert_int_equal(call(PV_TIME_FEATURES, 0xffffffff00000000 | PV_TIME_ST, 0, 0), 0);
+    assert_int_equal(call(PV_TIME_FEATURES, PV_TIME_ST + 1, 0, 0), -1);
+    assert_int_equal(call(PV_TIME_FEATURES & ~0x40000000u, PV_TIME_ST, 0, 0), -1);
+    assert_int_equal(call(PV_TIME_ST & ~0x40000000u, 0, 0, 0), -1);
+    assert_null(v->stolen); // asking what there is does not ask for it
+    v = vm.vcpu[2];
+    assert_int_equal(call(PV_TIME_ST, 0, 0, 0), PV_TIME_BASE + 128);
+    assert_ptr_equal(v->stolen, &records[2]);
+    v = vm.vcpu[0];
+    assert_null(v->stolen);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -363,6 +384,7 @@ int main(void)
         T(smccc_unknown_calls),
         T(smccc_identity),
         T(random_numbers),
+        T(stolen_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "cpu/machine.h"
 #include "cpu/percpu.h"
 #include "cpu/sched.h"
+#include "cpu/stolen.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
 
@@ -333,6 +334,54 @@ static void work_goes_on_between_guests(void **state)
     finish(n);
 }
 
+// As trap_leave() does.
+static struct vcpu *switch_from(struct vcpu *v)
+{
+    struct vcpu *next = v != NULL ? leave(v) : sched_next(NULL);
+    stolen_update(next);
+    return next;
+}
+
+static void counts_what_is_stolen(void **state)
+{
+    (void)state;
+    machine(1);
+    struct stolen_time record = {0};
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v = make(&share, ~0u), *w = make(&share, ~0u);
+    v->stolen = &record;
+    assert_ptr_equal(switch_from(NULL), v);
+    assert_int_equal(record.nanoseconds, 0);
+    fake_timer.now += 5; // v runs
+    assert_ptr_equal(leave(v), w);
+    fake_timer.now += 7; // w does
+    assert_ptr_equal(switch_from(w), v);
+    assert_int_equal(record.nanoseconds, 7000);
+    sched_block(v);
+    fake_timer.now += 100; // it wants none of this
+    assert_ptr_equal(sched_next(v), w);
+    vcpu_notify(v, ATTN_VIRQ);
+    fake_timer.now += 20;
+    assert_ptr_equal(switch_from(w), v);
+    assert_int_equal(record.nanoseconds, 27000);
+    assert_ptr_equal(switch_from(v), v);
+    assert_int_equal(record.nanoseconds, 27000);
+    finish(w);
+    finish(v);
+}
+
+static void stolen_ticks_in_nanoseconds(void **state)
+{
+    (void)state;
+    struct stolen_time record = {0};
+    struct vcpu v = {.stolen = &record};
+    stolen_add(&v, 3); // of a microsecond
+    assert_int_equal(record.nanoseconds, 3000);
+    stolen_add(&v, UINT64_C(1) << 50); // 35 years
+    assert_int_equal(record.nanoseconds, ((UINT64_C(1) << 50) + 3) * 1000);
+    assert_int_equal(record.revision | record.attributes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +395,8 @@ int main(void)
         cmocka_unit_test(interrupts_a_busy_cpu_for_a_waking_vcpu),
         cmocka_unit_test(nobody_keeps_a_cpu_nor_pays_for_having_had_it),
         cmocka_unit_test(work_goes_on_between_guests),
+        cmocka_unit_test(counts_what_is_stolen),
+        cmocka_unit_test(stolen_ticks_in_nanoseconds),
     };
     return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
 }

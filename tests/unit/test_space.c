@@ -619,6 +619,38 @@ static void random_life(void **state)
     everything((struct space_config){0}, CTR_A57, 60000, 256);
 }
 
+// A page beside RAM that the guest reads is there again after a suspension, whether it is read
+// before a reset or after it.
+static void shown_page(void **state)
+{
+    (void)state;
+    gpa_t at = gpa(0x90a0000);
+    struct s2_entry e;
+    hpa_t page;
+
+    for (int reset = 0; reset < 2; reset++) {
+        uint64_t progress = 0;
+
+        start((struct space_config){.lazy = true}, CTR_A57, false);
+        assert_int_equal(frames_alloc(OWNER_VM, 1, 1, &page), 0);
+        assert_int_equal(space_show(&sp, at, page), 0);
+        space_maintain_all(&sp);
+        while (reset != 0 && space_reset_step(&sp, &progress)) {
+        }
+        assert_int_equal(space_fault(&sp, gpa_add(at, 8), SPACE_WRITE, false), SPACE_OUTSIDE);
+        assert_int_equal(space_fault(&sp, gpa_add(at, 8), SPACE_FETCH, false), SPACE_OUTSIDE);
+        assert_int_equal(space_fault(&sp, gpa_add(at, PAGE_SIZE), SPACE_READ, false),
+                         SPACE_OUTSIDE);
+        assert_int_equal(space_fault(&sp, gpa_add(at, 8), SPACE_READ, false), SPACE_RETRY);
+        assert_int_equal(stage2_lookup(&sp.s2, gpa_add(at, 8), &e), 0);
+        assert_false(e.suspended);
+        assert_int_equal(e.pa.v, page.v + 8);
+        assert_int_equal(e.rights, S2_R);
+        frames_free(OWNER_VM, page, 1);
+        finish();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -636,6 +668,7 @@ int main(void)
         cmocka_unit_test(lift_after_log),
         cmocka_unit_test(override_errors),
         cmocka_unit_test(suspension),
+        cmocka_unit_test(shown_page),
         cmocka_unit_test(random_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

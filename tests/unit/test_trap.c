@@ -57,7 +57,10 @@ void panic(const char *fmt, ...)
 
 enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached)
 {
-    (void)sp, (void)at, (void)uncached;
+    (void)sp, (void)uncached;
+    if (at.v - VM_RAM_BASE >= 64 << 20) {
+        return SPACE_OUTSIDE;
+    }
     last_access = access;
     return ram_mapped && access != SPACE_FETCH ? SPACE_RETRY : SPACE_DENIED;
 }
