@@ -42,7 +42,6 @@
     X(TIMER_PHYS, "timer.phys", "emulated physical timer expired")                             \
     X(PSCI_CALL, "psci.call", "PSCI call")                                                     \
     X(SCHED_IN, "sched.in", "times switched in")                                               \
-    X(SCHED_TURN, "sched.turn", "times its turn was over and the next one was chosen")         \
     X(SCHED_BLOCK, "sched.block", "times blocked in WFI")                                      \
     X(UNHANDLED, "unhandled", "exits that nothing here handles")
 

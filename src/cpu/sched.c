@@ -345,7 +345,6 @@ struct vcpu *sched_next(struct vcpu *prev)
     }
     struct vcpu *v = list_empty(&sched.work) ? pick(cpu->id) : NULL;
     if (v != NULL && still_here) {
-        count(&prev->count, CNT_SCHED_TURN);
         take(cpu, v, prev->run_since); // a moment ago
     } else {
         v = v != NULL ? v : work_or_wait(cpu);

@@ -182,21 +182,31 @@ static void load(struct vcpu *v)
     stolen_update(v);
 }
 
+static OUTLINE struct vcpu *turn_off(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+    if (sched_off(v)) {
+        vm_all_off(vm);
+    }
+    return NULL;
+}
+
+// One that only waits for its turn hears its timer when it has it.
+static OUTLINE void sleep(struct vcpu *v)
+{
+    vtimer_block(v);
+    if (!vgic_signals(v->vgic)) {
+        sched_block(v);
+    }
+}
+
 // The vCPU is whole in memory: do what it was asked to, and find who is next.
 static struct vcpu *leave(struct vcpu *v, uint32_t attention)
 {
     if (attention & (ATTN_STOP | ATTN_OFF)) {
-        struct vm *vm = v->vm;
-        if (sched_off(v)) {
-            vm_all_off(vm);
-        }
-        return sched_next(NULL);
-    }
-    if (attention & ATTN_BLOCK) { // one that only waits for its turn hears its timer when it has it
-        vtimer_block(v);
-        if (!vgic_signals(v->vgic)) {
-            sched_block(v);
-        }
+        v = turn_off(v);
+    } else if (attention & ATTN_BLOCK) {
+        sleep(v);
     }
     return sched_next(v);
 }
