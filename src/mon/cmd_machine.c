@@ -46,16 +46,12 @@ static void run_cpus(const struct invocation *in)
 
 // ---- Features ----
 
-#define FEATURES(X)                                                                               \
-    X(vhe)                                                                                        \
-    X(pan)                                                                                        \
-    X(hafdbs)                                                                                     \
-    X(xnx)                                                                                        \
-    X(fwb)                                                                                        \
-    X(ttl)                                                                                        \
-    X(range_tlbi) X(evt) X(fgt) X(ecv) X(bbm2) X(hcx) X(pauth) X(sve) X(sme) X(mte) X(ras) X(amu) \
-        X(pmu) X(spe) X(trbe) X(csv2) X(csv3) X(rndr) X(lse) X(granule_4k) X(granule_16k)         \
-            X(granule_64k) X(aarch32_el0)
+// clang-format off
+#define FEATURES(X) \
+    X(vhe) X(pan) X(hafdbs) X(xnx) X(fwb) X(ttl) X(range_tlbi) X(evt) X(fgt) X(ecv) X(bbm2) \
+    X(hcx) X(pauth) X(sve) X(sme) X(mte) X(ras) X(amu) X(pmu) X(spe) X(trbe) X(csv2) X(csv3) \
+    X(rndr) X(lse) X(granule_4k) X(granule_16k) X(granule_64k) X(aarch32_el0)
+// clang-format on
 
 static void run_features(const struct invocation *in)
 {

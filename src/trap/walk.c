@@ -57,7 +57,8 @@ unsigned walk_level(struct vcpu *v, uint64_t va, uint64_t table)
     for (unsigned level = start; level < 3; level++) {
         uint64_t at = descriptor(&r, va, level, level == start);
         uint64_t d;
-        if ((at & ~PAGE_MASK) == table || guest_read(&v->vm->space.s2, &d, gpa(at), sizeof(d)) != 0 ||
+        if ((at & ~PAGE_MASK) == table ||
+            guest_read(&v->vm->space.s2, &d, gpa(at), sizeof(d)) != 0 ||
             DESC_TYPE(d) != DESC_TYPE_TABLE) {
             return level;
         }
