@@ -149,7 +149,11 @@ check: all test-image unit-build guests plugins $(FUZZERS)
 
 check-long: export NEWEL_LONG := 1
 check-long: export FUZZ_SECONDS := 300
-check-long: check
+check-long: kernels check
+
+.PHONY: kernels
+kernels: $(SETUP_DONE)
+	@tools/setup --kernels
 
 bench: all guests plugins peers
 	@tools/bench
