@@ -4,6 +4,7 @@
 #include "boot/boot.h"
 #include "call/psci_abi.h"
 #include "cpu/features.h"
+#include "cpu/machine.h"
 #include "cpu/percpu.h"
 #include "cpu/switch.h"
 #include "cpu/timer.h"
@@ -50,12 +51,23 @@ void percpu_install(struct percpu *cpu)
     isb();
 }
 
+static void too_late(struct timer *timer)
+{
+    (void)timer; // its interrupt has ended the WFI, which is all that is asked of it
+}
+
+// Asleep: the CPU that comes sends an SGI, the one that does not is ended by the timer.
 static bool wait_for(struct secondary_start *s)
 {
+    struct timer timer;
     uint64_t end = timer_now() + timer_ticks_from_us(START_TIMEOUT_US);
+    timer_init(&timer, too_late);
+    timer_arm(&timer, end);
     while (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != START_ARRIVED && timer_now() < end) {
-        cpu_relax();
+        cpu_wfi();
+        machine_interrupts();
     }
+    timer_cancel(&timer);
     uint32_t waiting = START_WAITING;
     return !__atomic_compare_exchange_n(&s->state, &waiting, START_GIVEN_UP, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -110,5 +122,6 @@ noreturn void boot_secondary(struct percpu *cpu)
                                      __ATOMIC_ACQUIRE)) {
         cpu_halt();
     }
+    machine_kick(0); // the boot CPU waits
     trap_run_cpu();
 }
