@@ -290,6 +290,7 @@ static void take(struct percpu *cpu, struct vcpu *v, uint64_t now)
     v->run_since = now;
     count(&v->count, CNT_SCHED_IN);
     cpu->current = v;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); // pairs with the one in vcpu_notify()
     if (!list_empty(&sched.work)) {
         slice_start(cpu, now, sched.work_slice);
     } else if (!list_empty(&sched.ready)) {

@@ -54,8 +54,9 @@ enum vcpu_state {
 // Why a vCPU must not simply return to its guest; any CPU sets these bits, its own CPU clears them.
 enum vcpu_attention {
     ATTN_VIRQ = 1,    // the virtual interrupts to be signalled changed
-    ATTN_RESCHED = 2, // somebody else may be next on this CPU
-    ATTN_STOP = 4,    // its VM stops: leave the CPU and turn off
+    ATTN_STOP = 2,    // its VM stops: leave the CPU and turn off; stays until the VM is built anew,
+                      // so that a sibling's CPU_ON on its own last way out starts nothing
+    ATTN_RESCHED = 4, // somebody else may be next on this CPU
     ATTN_BLOCK = 8,   // own CPU only: sleep until there is another bit (WFI)
     ATTN_OFF = 16,    // own CPU only: turn off (PSCI CPU_OFF)
 };

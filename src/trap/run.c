@@ -214,7 +214,7 @@ static struct vcpu *leave(struct vcpu *v, uint32_t attention)
 // Apart from trap_leave(), so that this alone needs many registers.
 static OUTLINE struct vcpu *change_vcpu(struct vcpu *v, uint32_t attention)
 {
-    __atomic_and_fetch(&v->attention, ATTN_VIRQ, __ATOMIC_ACQUIRE);
+    __atomic_and_fetch(&v->attention, ATTN_VIRQ | ATTN_STOP, __ATOMIC_ACQUIRE);
     save(v);
     v = leave(v, attention);
     load(v);

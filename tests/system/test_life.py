@@ -10,6 +10,14 @@ from manifests import STAY, linux, manifest, raw
 SPIN = 0x14000000  # B .
 WILD = 0xD61F03C0  # BR X30, to 0: no memory there, nor a vector that could tell
 CYCLES = 200 if "NEWEL_LONG" in os.environ else 20
+# vCPU 0 turns the others on, by CPU_ON, for ever; they turn themselves off.
+ON_AND_OFF = (
+    0x10000133, 0xD2800014,  # adr x19, off; mov x20, #0
+    0xD2800060, 0xF2B88000,  # on: mov x0, CPU_ON
+    0x91000694, 0x92400681,  # add x20, x20, #1; and x1, x20, #3
+    0xAA1303E2, 0xD4000002, 0x17FFFFFA,  # mov x2, x19; hvc #0; b on
+    0xD2800040, 0xF2B08000, 0xD4000002,  # off: mov x0, CPU_OFF; hvc #0
+)
 
 
 def free_pages(machine):
@@ -89,6 +97,17 @@ def test_orders_of_the_operator(boot):
     machine.expect("^newel: one: destroyed$")
     machine.send("poweroff\r")
     assert machine.expect_end(30) == newel.POWERED_OFF
+
+
+def test_stopping_a_vm_that_starts_vcpus(boot):
+    """A vCPU that CPU_ON turns on while its VM stops does not outlive the stop."""
+    machine = boot(manifest(raw("one", *ON_AND_OFF, cpus=4, autostart='"no"'), root=STAY), smp=4)
+    prompt(machine)
+    for _ in range(CYCLES):
+        machine.monitor("vm start one")
+        machine.expect("^newel: one: .*started$")
+        machine.monitor("vm stop one")
+        machine.expect("^newel: one: off$")
 
 
 def test_kernel_panic_leaves_the_others_running(boot):
