@@ -190,6 +190,13 @@ static int reserve(struct vm *vm)
     return err;
 }
 
+static void set_state(struct vm *vm, enum vm_state state)
+{
+    spin_lock(&vm->lock);
+    vm->state = state;
+    spin_unlock(&vm->lock);
+}
+
 static void announce_off(void)
 {
     for (size_t i = 0; i < vm_count; i++) {
@@ -240,6 +247,7 @@ static void fill_block(struct vm *vm, uint64_t from)
     fp_borrow();
     copy_part(vm, &c->kernel, vm->plan.kernel, from, BLOCK_SIZE);
     copy_part(vm, &c->ramdisk, vm->plan.ramdisk, from, BLOCK_SIZE);
+    cache_dsb_ish(); // ends this CPU's maintenance: another one may start the guest
 }
 
 // The same where memory is populated as it is touched: all else is left alone.
@@ -328,7 +336,7 @@ static void reset_machine(struct vm *vm)
 static void build_failed(struct vm *vm, const char *what, int err)
 {
     log_warn("%s: %s: %s", vm->config->name, what, error_text(err));
-    vm->state = VM_OFF;
+    set_state(vm, VM_OFF);
     announce_off();
 }
 
@@ -340,8 +348,8 @@ static void build_finish(struct vm *vm)
         return;
     }
     reset_machine(vm);
-    vm->state = VM_RUNNING;
     vm->starts++;
+    set_state(vm, VM_RUNNING);
     log_info("%s: %lu MiB, %u vCPUs, started", vm->config->name, vm->config->memory >> 20,
              vm->config->cpus);
     struct vcpu *first = vm->vcpu[0];
@@ -393,6 +401,15 @@ static void build(struct vm *vm)
 
 #define FREE_STEP UINT64_C(0x4000000)
 
+// The lock keeps them for whoever holds it.
+static void forget_vcpus(struct vm *vm)
+{
+    spin_lock(&vm->lock);
+    memset(vm->vcpu, 0, sizeof(vm->vcpu));
+    vm->vgic = NULL;
+    spin_unlock(&vm->lock);
+}
+
 static bool destroy_step(struct work *work)
 {
     struct vm *vm = container_of(work, struct vm, work);
@@ -405,13 +422,12 @@ static bool destroy_step(struct work *work)
     tlbi_vmid(stage2_vttbr(&vm->space.s2));
     space_destroy(&vm->space);
     pool_destroy(&vm->pool);
-    memset(vm->vcpu, 0, sizeof(vm->vcpu));
-    vm->vgic = NULL;
+    forget_vcpus(vm);
     frames_free(vm->owner, vm->control, vm->control_pages);
     CHECK(frames_owned_by(vm->owner) == 0);
-    vm->state = VM_DESTROYED;
     console_vm_flush(vm->console);
     console_vm_set_present(vm->console, false);
+    set_state(vm, VM_DESTROYED); // from here on another CPU may start it
     log_info("%s: destroyed", vm->config->name);
     announce_off();
     return false;
@@ -454,13 +470,14 @@ int vm_stop(struct vm *vm, enum vm_after_stop then)
         vm->state = VM_STOPPING;
         vm->after_stop = then;
     }
+    // With the lock, which vm_all_off() takes: all have been told before any of them is built anew
+    // or freed.
+    for (unsigned i = 0; i < vm->config->cpus && !err && !off; i++) {
+        vcpu_notify(vm->vcpu[i], ATTN_STOP);
+    }
     spin_unlock(&vm->lock);
     if (off) {
         destroy(vm);
-    } else if (!err) {
-        for (unsigned i = 0; i < vm->config->cpus; i++) {
-            vcpu_notify(vm->vcpu[i], ATTN_STOP);
-        }
     }
     return err;
 }

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// A VM's life, its work done step by step by the test; scheduler and console are stand-ins.
+#include "arch/bulk.h"
+#include "arch/gic.h"
+#include "arch/timer.h"
+#include "arena.h"
+#include "con/console.h"
+#include "cpu/machine.h"
+#include "cpu/percpu.h"
+#include "cpu/switch.h"
+#include "lib/bits.h"
+#include "mem/frames.h"
+#include "vm/vm.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define VCPUS 2
+
+struct percpu percpus[MAX_CPUS];
+unsigned cpu_count = 1;
+
+static const uint32_t kernel[] = {0x14000000};
+static struct manifest manifest = {.stay_in_monitor = true, .vm_count = 1};
+static struct work *queued;
+static struct vm *const vm = &vms[0];
+static unsigned told; // vCPUs that heard of the stop
+static bool present;
+static struct fake_gic_cpu gic;
+
+// ---- Stand-ins ----
+
+struct percpu *cpu_local(void)
+{
+    return &percpus[0];
+}
+
+static bool locked(const struct vm *which)
+{
+    return which->lock.next != which->lock.owner;
+}
+
+bool sched_claim(struct vcpu *v)
+{
+    v->state = VCPU_CLAIMED;
+    return true;
+}
+
+void sched_start(struct vcpu *v)
+{
+    v->state = VCPU_READY;
+}
+
+void sched_work(struct work *work)
+{
+    assert_null(queued);
+    queued = work;
+}
+
+bool sched_slice_expired(void)
+{
+    return false;
+}
+
+void vcpu_notify(struct vcpu *v, uint32_t attention)
+{
+    v->attention |= attention;
+    if (attention & ATTN_STOP) {
+        // Without the lock, the last vCPU's leaving could have the next one freed by now.
+        assert_true(locked(vm));
+        told++;
+    }
+}
+
+void switch_init_vcpu(struct vcpu *v)
+{
+    v->loaded_cpu = v->fp_cpu = -1;
+}
+
+void fp_borrow(void)
+{
+}
+
+void bulk_zero(void *base, size_t size, bool to_poc)
+{
+    (void)to_poc;
+    memset(base, 0, size);
+}
+
+void bulk_copy(void *to, const void *from, size_t size, bool to_poc)
+{
+    (void)to_poc;
+    memcpy(to, from, size);
+}
+
+void machine_power_off(void)
+{
+    abort();
+}
+
+struct console_vm *console_vm_add(const char *name, void *owner)
+{
+    (void)name;
+    return owner;
+}
+
+void console_vm_set_present(struct console_vm *c, bool is)
+{
+    (void)c;
+    present = is;
+    if (!is &&
+        vm->starts > 0) { // once it is destroyed, another CPU may start it: too late for this
+        assert_int_equal(vm->state, VM_STOPPING);
+    }
+}
+
+void console_vm_flush(struct console_vm *c)
+{
+    (void)c;
+}
+
+void console_vm_write(void *console_vm, uint8_t byte)
+{
+    (void)console_vm;
+    (void)byte;
+}
+
+void console_open_prompt(void)
+{
+}
+
+// ---- Tests ----
+
+static void work(void)
+{
+    while (queued != NULL) {
+        struct work *w = queued;
+        queued = NULL;
+        while (w->step(w)) {
+        }
+    }
+}
+
+static void leave(void)
+{
+    for (unsigned i = 0; i < VCPUS; i++) {
+        vm->vcpu[i]->state = VCPU_OFF;
+    }
+    vm_all_off(vm);
+    work();
+}
+
+static int setup(void **state)
+{
+    char message[256];
+    const struct mem_region ram = {arena_base(), 64 << 20};
+    const struct s2_features s2 = {.pa_bits = 48, .vmid_bits = 8};
+    (void)state;
+    manifest.vm[0] = (struct vm_config){.name = "one",
+                                        .memory = 8 << 20,
+                                        .cpus = VCPUS,
+                                        .weight = 100,
+                                        .affinity = 1,
+                                        .kernel = {kernel, sizeof(kernel)},
+                                        .bootargs = ""};
+    gic.vtr = fake_gic_vtr(4);
+    fake_gic = &gic;
+    stage2_setup(&s2);
+    timer_init_cpu();
+    assert_int_equal(frames_init(&ram, 1, NULL, 0), 0);
+    assert_int_equal(vms_init(&manifest, message, sizeof(message)), 0);
+    return 0;
+}
+
+static void start(void)
+{
+    assert_int_equal(vm_start(vm), 0);
+    work();
+    assert_int_equal(vm->state, VM_RUNNING);
+    assert_true(present);
+    assert_int_equal(vm->vcpu[0]->state, VCPU_READY);
+    assert_int_equal(vm->vcpu[0]->attention & ATTN_STOP, 0);
+    told = 0;
+}
+
+static void test_stop_tells_every_vcpu_before_any_is_gone(void **state)
+{
+    (void)state;
+    start();
+    assert_int_equal(vm_stop(vm, VM_STAY_OFF), 0);
+    assert_int_equal(told, VCPUS);
+    assert_false(locked(vm));
+    leave();
+    assert_int_equal(vm->state, VM_OFF);
+}
+
+static void test_reset_takes_the_stop_back(void **state)
+{
+    (void)state;
+    start();
+    assert_int_equal(vm_stop(vm, VM_REBUILD), 0);
+    leave();
+    assert_int_equal(vm->state, VM_RUNNING);
+    for (unsigned i = 0; i < VCPUS; i++) {
+        assert_int_equal(vm->vcpu[i]->attention, 0);
+    }
+    assert_int_equal(vm_stop(vm, VM_STAY_OFF), 0);
+    leave();
+}
+
+static void test_destroy_leaves_nothing(void **state)
+{
+    (void)state;
+    start();
+    assert_int_equal(vm_stop(vm, VM_DESTROY), 0);
+    leave();
+    assert_int_equal(vm->state, VM_DESTROYED);
+    assert_false(present);
+    assert_null(vm->vcpu[0]);
+    assert_int_equal(frames_owned_by(vm->owner), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stop_tells_every_vcpu_before_any_is_gone),
+        cmocka_unit_test(test_reset_takes_the_stop_back),
+        cmocka_unit_test(test_destroy_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
