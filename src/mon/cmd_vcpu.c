@@ -57,16 +57,28 @@ static void run_list(const struct invocation *in)
     }
 }
 
-// Has a vCPU that runs on another CPU come to EL2 once, so that what is shown is of now. Waits at
-// most a millisecond.
-static void take_snapshot(struct vcpu *v)
+// A kick, if it runs on another CPU. The lock keeps its memory from being freed meanwhile.
+static bool kick(struct vm *vm, unsigned index)
 {
-    if (v->state != VCPU_RUNNING || this_cpu()->current == v) {
+    spin_lock(&vm->lock);
+    struct vcpu *v = vm->vcpu[index];
+    bool elsewhere = v != NULL && v->state == VCPU_RUNNING && this_cpu()->current != v;
+    if (elsewhere) {
+        vcpu_notify(v, ATTN_RESCHED);
+    }
+    spin_unlock(&vm->lock);
+    return elsewhere;
+}
+
+// Has a vCPU that runs on another CPU come to EL2 once, so that what is shown is of now. Waits at
+// most a millisecond. If the VM is destroyed meanwhile, what is read is no longer the vCPU's.
+static void take_snapshot(struct vm *vm, unsigned index, const struct vcpu *v)
+{
+    uint64_t before = figures_exits(v);
+    if (!kick(vm, index)) {
         return;
     }
     uint64_t end = timer_now() + timer_ticks_from_us(SNAPSHOT_US);
-    uint64_t before = figures_exits(v);
-    vcpu_notify(v, ATTN_RESCHED);
     while (figures_exits(v) == before && timer_now() < end) {
         cpu_relax();
     }
@@ -116,12 +128,12 @@ static void run_regs(const struct invocation *in)
     if (vm == NULL || !monitor_arg_number(in, 1, vm->config->cpus, &index)) {
         return;
     }
-    struct vcpu *v = vm->vcpu[index];
+    const struct vcpu *v = vm->vcpu[index];
     if (v == NULL) {
         monitor_error(in, 0, "%s is %s", vm->config->name, vm_state_name(vm->state));
         return;
     }
-    take_snapshot(v);
+    take_snapshot(vm, index, v);
     console_printf("%s vcpu %u: %s, as of its last exit\n", vm->config->name, index,
                    state_name(v->state));
     show_general(&v->regs);

@@ -92,7 +92,8 @@ static void show_counter(const struct vm *vm, enum counter which, unsigned first
     size_t len = 0;
     row[0] = '\0';
     for (unsigned i = first; i < end; i++) {
-        uint64_t n = vm->vcpu[i]->count.n[which];
+        const struct vcpu *v = vm->vcpu[i]; // NULL once another CPU has destroyed the VM meanwhile
+        uint64_t n = v != NULL ? v->count.n[which] : 0;
         sum += n;
         len = add_number(row, len, n);
     }

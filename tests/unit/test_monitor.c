@@ -40,6 +40,7 @@ static struct timer *armed, *end_timer;
 static uint64_t now;
 static jmp_buf machine_end;
 static char received[16];
+static struct vm *destroyed_meanwhile; // by another CPU, once something is printed
 
 // ---- Stand-ins ----
 
@@ -61,6 +62,9 @@ void console_printf(const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(output + len, sizeof(output) - len, fmt, args);
     va_end(args);
+    if (destroyed_meanwhile != NULL) {
+        memset(destroyed_meanwhile->vcpu, 0, sizeof(destroyed_meanwhile->vcpu));
+    }
 }
 
 void console_set_operator(const struct console_operator *op)
@@ -318,6 +322,15 @@ static void test_stat(void **state)
     assert_says("exit.hvc                      2  HVC\n");
 }
 
+static void test_stat_of_a_vm_that_is_destroyed_meanwhile(void **state)
+{
+    (void)state;
+    destroyed_meanwhile = &vms[0];
+    type("vm stat alpha");
+    destroyed_meanwhile = NULL;
+    assert_says("COUNTER ");
+}
+
 static void test_vcpus(void **state)
 {
     (void)state;
@@ -490,6 +503,7 @@ int main(void)
         cmocka_unit_test_setup(test_refused_orders, start),
         cmocka_unit_test_setup(test_errors_name_the_wrong_word, start),
         cmocka_unit_test_setup(test_stat, start),
+        cmocka_unit_test_setup(test_stat_of_a_vm_that_is_destroyed_meanwhile, start),
         cmocka_unit_test_setup(test_vcpus, start),
         cmocka_unit_test_setup(test_machine, start),
         cmocka_unit_test_setup(test_log, start),
