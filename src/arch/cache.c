@@ -97,23 +97,79 @@ void zero_pages(void *base, size_t size)
     FOR_EACH_LINE("dc zva", (size_t)4 << bits_get(dczid, 3, 0), base, size);
 }
 
-// Put a VM's VTTBR_EL2 in force for the maintenance inside; the CPU may be running another VM's
-// vCPU, or none.
-static uint64_t vttbr_enter(uint64_t vttbr)
+static bool repeat_tlbi, guard_walks;
+
+void tlbi_set_errata(bool repeat, bool guard)
 {
-    uint64_t old = read_sysreg(vttbr_el2);
-    if (old != vttbr) {
+    repeat_tlbi = repeat;
+    guard_walks = guard;
+}
+
+// A broadcast TLBI; the caller's DSB follows.
+#define TLBI(operation)                                       \
+    do {                                                      \
+        __asm__ volatile("tlbi " operation ::: "memory");     \
+        if (unlikely(repeat_tlbi)) {                          \
+            dsb(ish);                                         \
+            __asm__ volatile("tlbi " operation ::: "memory"); \
+        }                                                     \
+    } while (0)
+#define TLBI_ADDRESS(operation, address)                                                  \
+    do {                                                                                  \
+        __asm__ volatile("tlbi " operation ", %0" ::"r"((address) >> 12) : "memory");     \
+        if (unlikely(repeat_tlbi)) {                                                      \
+            dsb(ish);                                                                     \
+            __asm__ volatile("tlbi " operation ", %0" ::"r"((address) >> 12) : "memory"); \
+        }                                                                                 \
+    } while (0)
+
+struct regime {
+    uint64_t vttbr, tcr, sctlr;
+};
+
+// EL1's registers are another VM's than VTTBR_EL2 will be: on a CPU that may walk by a speculative
+// AT, no walk may begin. With translation on, EPD0 and EPD1 forbid every one.
+static void walks_stop(struct regime *old)
+{
+    old->tcr = read_sysreg(tcr_el1);
+    old->sctlr = read_sysreg(sctlr_el1);
+    write_sysreg(tcr_el1, old->tcr | TCR_EPD0 | TCR_EPD1);
+    isb();
+    write_sysreg(sctlr_el1, old->sctlr | SCTLR_M);
+    isb();
+}
+
+static void walks_resume(const struct regime *old)
+{
+    write_sysreg(sctlr_el1, old->sctlr);
+    isb();
+    write_sysreg(tcr_el1, old->tcr);
+    isb();
+}
+
+// Put a VM's VTTBR_EL2 in force for the maintenance inside; the CPU may be running another VM's
+// vCPU, or none. The ISB is for what a switch has written, too.
+static struct regime vttbr_enter(uint64_t vttbr)
+{
+    struct regime old = {.vttbr = read_sysreg(vttbr_el2)};
+    if (old.vttbr != vttbr) {
+        if (unlikely(guard_walks)) {
+            walks_stop(&old);
+        }
         write_sysreg(vttbr_el2, vttbr);
-        isb();
     }
+    isb();
     return old;
 }
 
-static void vttbr_leave(uint64_t vttbr, uint64_t old)
+static void vttbr_leave(uint64_t vttbr, const struct regime *old)
 {
-    if (old != vttbr) {
-        write_sysreg(vttbr_el2, old);
+    if (old->vttbr != vttbr) {
+        write_sysreg(vttbr_el2, old->vttbr);
         isb();
+        if (unlikely(guard_walks)) {
+            walks_resume(old);
+        }
     }
 }
 
@@ -122,7 +178,7 @@ static void vttbr_leave(uint64_t vttbr, uint64_t old)
 static void tlbi_stage1_of_vmid(void)
 {
     dsb(ish);
-    __asm__ volatile("tlbi vmalle1is" ::: "memory");
+    TLBI("vmalle1is");
     dsb(ish);
     isb();
 }
@@ -131,11 +187,11 @@ void tlbi_ipa(uint64_t vttbr, uint64_t ipa, unsigned level, unsigned granule_shi
 {
     (void)level; // a TTL hint would need FEAT_TTL; 0 is always right
     (void)granule_shift;
-    uint64_t old = vttbr_enter(vttbr);
+    struct regime old = vttbr_enter(vttbr);
     dsb(ishst);
-    __asm__ volatile("tlbi ipas2e1is, %0" ::"r"(ipa >> 12) : "memory");
+    TLBI_ADDRESS("ipas2e1is", ipa);
     tlbi_stage1_of_vmid();
-    vttbr_leave(vttbr, old);
+    vttbr_leave(vttbr, &old);
 }
 
 // Beyond this many pages one TLBI for the whole VMID is cheaper than one a page.
@@ -147,39 +203,47 @@ void tlbi_ipa_range(uint64_t vttbr, uint64_t ipa, uint64_t size)
         tlbi_vmid(vttbr);
         return;
     }
-    uint64_t old = vttbr_enter(vttbr);
+    struct regime old = vttbr_enter(vttbr);
     dsb(ishst);
     for (uint64_t at = ipa; at < ipa + size; at += PAGE_SIZE) {
-        __asm__ volatile("tlbi ipas2e1is, %0" ::"r"(at >> 12) : "memory");
+        TLBI_ADDRESS("ipas2e1is", at);
     }
     tlbi_stage1_of_vmid();
-    vttbr_leave(vttbr, old);
+    vttbr_leave(vttbr, &old);
 }
 
 void tlbi_vmid(uint64_t vttbr)
 {
-    uint64_t old = vttbr_enter(vttbr);
+    struct regime old = vttbr_enter(vttbr);
     dsb(ishst);
-    __asm__ volatile("tlbi vmalls12e1is" ::: "memory");
+    TLBI("vmalls12e1is");
     dsb(ish);
     isb();
-    vttbr_leave(vttbr, old);
+    vttbr_leave(vttbr, &old);
 }
 
 void tlbi_vmid_local(uint64_t vttbr)
 {
-    uint64_t old = vttbr_enter(vttbr);
+    struct regime old = vttbr_enter(vttbr);
     dsb(nshst);
     __asm__ volatile("tlbi vmalle1" ::: "memory");
     dsb(nsh);
     isb();
-    vttbr_leave(vttbr, old);
+    vttbr_leave(vttbr, &old);
+}
+
+void tlbi_local_el1(void)
+{
+    dsb(nshst);
+    __asm__ volatile("tlbi alle1" ::: "memory");
+    dsb(nsh);
+    isb();
 }
 
 void tlbi_all_vmids(void)
 {
     dsb(ishst);
-    __asm__ volatile("tlbi alle1is" ::: "memory");
+    TLBI("alle1is");
     dsb(ish);
     isb();
 }
@@ -187,7 +251,7 @@ void tlbi_all_vmids(void)
 void tlbi_el2_va(uint64_t va)
 {
     dsb(ishst);
-    __asm__ volatile("tlbi vae2is, %0" ::"r"(va >> 12) : "memory");
+    TLBI_ADDRESS("vae2is", va);
     dsb(ish);
     isb();
 }
@@ -195,7 +259,7 @@ void tlbi_el2_va(uint64_t va)
 void tlbi_el2_all(void)
 {
     dsb(ishst);
-    __asm__ volatile("tlbi alle2is" ::: "memory");
+    TLBI("alle2is");
     dsb(ish);
     isb();
 }

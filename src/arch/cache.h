@@ -3,6 +3,7 @@
 // tests check their order.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,11 @@ void tlbi_ipa_range(uint64_t vttbr, uint64_t ipa, uint64_t size);
 void tlbi_vmid(uint64_t vttbr); // all of the VM's, both stages
 void tlbi_vmid_local(uint64_t vttbr);
 void tlbi_all_vmids(void);
+void tlbi_local_el1(void); // of every VMID, on this CPU alone
 // EL2's own regime.
 void tlbi_el2_va(uint64_t va);
 void tlbi_el2_all(void);
+
+// Once, before any of these is called for a VM (cpu/errata.h): do broadcast TLBIs twice; let no
+// stage-1 walk begin while VTTBR_EL2 is another VM's than EL1's registers.
+void tlbi_set_errata(bool repeat, bool guard);

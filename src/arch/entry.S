@@ -72,6 +72,7 @@ primary_entry:
     mov     x30, xzr
     cmp     x21, #(2 << 2)
     b.ne    wrong_el
+    mov     x0, #VECTORS_PLAIN
     bl      cpu_vectors_install
     mov     x0, x20
     bl      boot_primary                // does not return
@@ -89,6 +90,7 @@ secondary_entry:
     bl      el2_quiesce
     ldr     x0, [x20, #SECONDARY_STACK]
     mov     sp, x0
+    mov     x0, #VECTORS_PLAIN
     bl      cpu_vectors_install
     ldp     x0, x1, [x20, #SECONDARY_TTBR]
     ldr     x2, [x20, #SECONDARY_MAIR]

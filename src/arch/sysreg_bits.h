@@ -150,6 +150,10 @@
 #define SCTLR_EL2_RES1 \
     (BIT(4) | BIT(5) | BIT(11) | BIT(16) | BIT(18) | BIT(22) | BIT(23) | BIT(28) | BIT(29))
 
+// TCR_EL1
+#define TCR_EPD0 BIT(7)
+#define TCR_EPD1 BIT(23)
+
 // Generic timer control
 #define CNT_CTL_ENABLE  BIT(0)
 #define CNT_CTL_IMASK   BIT(1)

@@ -108,6 +108,18 @@ full_return:
     cbz     w0, enter_full
     b       leave
 
+// Of CPUs whose stage-2 data aborts may be something else (ERRATUM_STAGE2_FIRST).
+sync_checked:
+    mrs     x1, esr_el2
+    lsr     x0, x1, #26
+    cmp     x0, #0x24                   // EC of a data abort
+    b.ne    sync_lower
+    save_short
+    save_rest sp
+    to_host_stack
+    bl      trap_sync_checked
+    b       full_return
+
 irq_lower:
     save_short
     to_host_stack
@@ -167,15 +179,51 @@ el2_broken:
     .balign 128
     el2_exception \which
 .endm
-.macro from_guest target
+.macro from_guest target, forget
     .balign 128
     stp     x0, x1, [sp]
+    \forget
     b       \target
 .endm
 
+// What makes the CPU forget the branches that the guest took (Arm, "Spectre-BHB", section on software mitigation). x0
+// and x1 are free. The numbers of branches stand in cpu/errata.c.
+.macro forget_nothing
+.endm
+.macro forget_by_loop
+    mrs     x0, tpidr_el2
+    ldr     x0, [x0, #PERCPU_BHB_LOOPS]
+1:  b       2f
+2:  subs    x0, x0, #1
+    b.ne    1b
+    dsb     nsh
+    isb
+.endm
+.macro forget_by_instruction
+    hint    #22                         // CLRBHB
+    isb
+.endm
+.macro forget_by_firmware
+    stp     x2, x3, [sp, #16]
+    mov     w0, #0x3fff                 // SMCCC_ARCH_WORKAROUND_3; clobbers x0-x3 at most
+    movk    w0, #0x8000, lsl #16
+    smc     #0
+    ldp     x2, x3, [sp, #16]
+.endm
+.macro forget_if_told
+    mrs     x0, tpidr_el2
+    ldr     x0, [x0, #PERCPU_BHB_LOOPS]
+    cbz     x0, 3f
+1:  b       2f
+2:  subs    x0, x0, #1
+    b.ne    1b
+    dsb     nsh
+    isb
+3:
+.endm
+
+.macro vectors forget, sync
     .balign 2048
-    .global el2_vectors
-el2_vectors:
     from_el2 0
     from_el2 1
     from_el2 2
@@ -184,19 +232,30 @@ el2_vectors:
     from_el2 5
     from_el2 6
     from_el2 7
-    from_guest sync_lower
-    from_guest irq_lower
-    from_guest irq_lower                // FIQ: Newel gives the GIC no group 0; spurious
-    from_guest serror_lower
-    from_guest sync_lower               // from AArch32: the same, EL0 only
-    from_guest irq_lower
-    from_guest irq_lower
-    from_guest serror_lower
+    from_guest \sync, \forget
+    from_guest irq_lower, \forget
+    from_guest irq_lower, \forget         // FIQ: Newel gives the GIC no group 0; spurious
+    from_guest serror_lower, \forget
+    from_guest \sync, \forget            // from AArch32: the same, EL0 only
+    from_guest irq_lower, \forget
+    from_guest irq_lower, \forget
+    from_guest serror_lower, \forget
+.endm
 
+    .balign 2048
+el2_vectors:
+    vectors forget_nothing, sync_lower
+    vectors forget_by_loop, sync_lower
+    vectors forget_by_instruction, sync_lower
+    vectors forget_by_firmware, sync_lower
+    vectors forget_if_told, sync_checked
+
+// x0: which table.
     .global cpu_vectors_install
 cpu_vectors_install:
     adrp    x1, el2_vectors
     add     x1, x1, :lo12:el2_vectors
+    add     x1, x1, x0, lsl #11
     msr     vbar_el2, x1
     isb
     ret

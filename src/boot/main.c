@@ -263,7 +263,11 @@ noreturn void boot_primary(uint64_t fdt_address)
         boot_fail("%s", message);
     }
     power_init(&platform);
-    switch_init_cpu();
+    if (platform.bhb_off) {
+        bhb_turn_off();
+    }
+    switch_init_cpu(&ids);
+    switch_heed_errata(&percpus[0], &ids);
     init_memory();
     init_interrupts();
     console_start_locking();

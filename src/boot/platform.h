@@ -35,6 +35,7 @@ struct platform {
     bool psci_hvc; // conduit; Newel needs SMC, so this is an error as well
     bool has_psci;
     struct mem_region initrd; // the manifest
+    bool bhb_off;             // /chosen bootargs: newel.bhb=off
 };
 
 // The UART alone (type, base, size, reg_shift), from the tree's stdout-path or else the first

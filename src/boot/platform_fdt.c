@@ -355,6 +355,41 @@ static bool is_within_ram(const struct platform *p, struct range range)
     return false;
 }
 
+// One word of Newel's command line. Words without "newel." may be anything: boot loaders add
+// theirs.
+static int read_word(struct reader *r, const char *word, size_t len)
+{
+    static const char bhb_off[] = "newel.bhb=off", bhb_on[] = "newel.bhb=on";
+    if (len < 6 || memcmp(word, "newel.", 6) != 0) {
+        return 0;
+    }
+    if (len == sizeof(bhb_off) - 1 && memcmp(word, bhb_off, len) == 0) {
+        r->p->bhb_off = true;
+    } else if (len != sizeof(bhb_on) - 1 || memcmp(word, bhb_on, len) != 0) {
+        return fail(r, "/chosen: bootargs: %.*s is unknown (it has to be newel.bhb=off or =on)",
+                    (int)MIN(len, (size_t)40), word);
+    }
+    return 0;
+}
+
+static int read_bootargs(struct reader *r)
+{
+    int len, chosen = fdt_index_child(r->x, 0, "chosen");
+    const char *text = chosen >= 0 ? get_prop(r, chosen, "bootargs", &len) : NULL;
+    if (text == NULL) {
+        return 0;
+    }
+    const char *end = text + strnlen(text, (size_t)len);
+    int err = 0;
+    while (text < end && err == 0) {
+        const char *space = memchr(text, ' ', (size_t)(end - text));
+        const char *stop = space != NULL ? space : end;
+        err = read_word(r, text, (size_t)(stop - text));
+        text = stop + 1;
+    }
+    return err;
+}
+
 static int read_initrd(struct reader *r)
 {
     uint64_t start, end;
@@ -749,6 +784,7 @@ int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct 
     read_rtc(&r);
     err = read_memory(&r);
     err = err != 0 ? err : read_reserved(&r);
+    err = err != 0 ? err : read_bootargs(&r);
     err = err != 0 ? err : read_psci(&r);
     err = err != 0 ? err : read_cpus(&r, boot_mpidr & MPIDR_AFFINITY);
     err = err != 0 ? err : read_gic(&r);

@@ -94,6 +94,7 @@ static void start_one(const struct platform *p, unsigned slot)
         log_warn("CPU 0x%lx does not start: no answer", cpu->mpidr);
     } else {
         features_merge(&features, &s->ids);
+        switch_heed_errata(cpu, &s->ids);
         cpu_count++;
     }
 }
@@ -115,7 +116,7 @@ noreturn void boot_secondary(struct percpu *cpu)
     if (gic_init_cpu() != 0) {
         cpu_halt(); // the boot CPU will say that this one did not come
     }
-    switch_init_cpu();
+    switch_init_cpu(&s->ids);
     timer_init_cpu();
     cpu->online = true;
     if (!__atomic_compare_exchange_n(&s->state, &waiting, START_ARRIVED, false, __ATOMIC_ACQ_REL,

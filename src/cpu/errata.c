@@ -104,7 +104,7 @@ const char *erratum_name(const struct id_regs *raw, enum erratum erratum)
 const char *erratum_remedy(enum erratum erratum)
 {
     static const char *const remedies[ERRATUM_COUNT] = {
-        [ERRATUM_SPECULATIVE_AT] = "no stage-1 walk starts while a vCPU is switched",
+        [ERRATUM_SPECULATIVE_AT] = "stage 2 is empty while a vCPU is switched",
         [ERRATUM_REPEAT_TLBI] = "broadcast TLB invalidation is done twice",
         [ERRATUM_STALE_FETCH] = "guests' instruction-cache maintenance traps",
         [ERRATUM_STAGE2_FIRST] = "stage-2 data aborts are checked against stage 1",

@@ -46,3 +46,11 @@ struct bhb {
 };
 
 struct bhb bhb_of(const struct id_regs *raw);
+
+// What this CPU uses, with the firmware asked and the operator's wish heeded.
+struct bhb bhb_choose(const struct id_regs *own);
+// The operator's wish (newel.bhb=off on the command line); before any CPU chooses.
+void bhb_turn_off(void);
+
+// Lines in the log for what no CPU before this one had or did; by the boot CPU, for each CPU.
+void errata_report(const struct id_regs *ids, const struct bhb *bhb);

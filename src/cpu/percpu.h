@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/cpu.h"
+#include "cpu/errata.h"
 #include "lib/addr.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@ struct vcpu;
 
 struct percpu {
     uint64_t emergency_sp; // vectors.S: for a fault on the ordinary stack
+    uint64_t bhb_loops;    // vectors.S: of bhb
     struct vcpu *current;  // the vCPU that runs here, NULL while idle or at work for Newel
     struct vcpu *loaded;   // whose EL1 state the machine holds; current, or the last one that was
     struct vcpu *fp_owner; // whose FP registers the machine holds
@@ -25,6 +27,7 @@ struct percpu {
     uint64_t stack_top;
     uint64_t gicr;       // this CPU's redistributor, host-physical
     uint64_t idle_ticks; // counter ticks in WFI
+    struct bhb bhb;
 };
 
 extern struct percpu percpus[MAX_CPUS];

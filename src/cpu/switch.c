@@ -6,6 +6,7 @@
 #include "arch/fp.h"
 #include "arch/layout.h"
 #include "arch/sysreg.h"
+#include "cpu/errata.h"
 #include "cpu/features.h"
 #include "cpu/sve.h"
 
@@ -17,6 +18,7 @@ _Static_assert(offsetof(struct vcpu_regs, pstate) == VCPU_PSTATE, "vectors.S");
 _Static_assert(offsetof(struct vcpu_regs, host_sp) == VCPU_HOST_SP, "vectors.S");
 _Static_assert(offsetof(struct vcpu, attention) == VCPU_ATTENTION, "vectors.S");
 _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "vectors.S");
+_Static_assert(offsetof(struct percpu, bhb_loops) == PERCPU_BHB_LOOPS, "vectors.S");
 
 // X(register, field). A guest's EL1 is AArch64: of AArch32's registers (SPSR_abt, DACR32_EL2...)
 // only an AArch32 EL1 would use any, and where the CPU has none they are UNDEFINED.
@@ -63,8 +65,33 @@ static void disable_fine_grained_traps(void)
     }
 }
 
-void switch_init_cpu(void)
+// vectors.S's table for the way that this CPU forgets its guest's branches on an exit.
+static void install_vectors(const struct id_regs *own)
 {
+    struct percpu *cpu = this_cpu();
+    cpu->bhb = bhb_choose(own);
+    cpu->bhb_loops = cpu->bhb.loops;
+    if (errata_of(own) & BIT(ERRATUM_STAGE2_FIRST)) {
+        cpu_vectors_install(VECTORS_CHECKED);
+        return;
+    }
+    static const uint8_t tables[] = {
+        [BHB_UNNEEDED] = VECTORS_PLAIN,    [BHB_LOOP] = VECTORS_LOOP, [BHB_CLEAR] = VECTORS_CLEAR,
+        [BHB_FIRMWARE] = VECTORS_FIRMWARE, [BHB_OFF] = VECTORS_PLAIN,
+    };
+    cpu_vectors_install(tables[cpu->bhb.way]);
+}
+
+void switch_heed_errata(const struct percpu *cpu, const struct id_regs *its)
+{
+    errata_report(its, &cpu->bhb);
+    tlbi_set_errata((features.errata & BIT(ERRATUM_REPEAT_TLBI)) != 0,
+                    (features.errata & BIT(ERRATUM_SPECULATIVE_AT)) != 0);
+}
+
+void switch_init_cpu(const struct id_regs *own)
+{
+    install_vectors(own);
     disable_fine_grained_traps();
     debug_init_cpu();
     write_sysreg(vpidr_el2, read_sysreg(midr_el1));
@@ -74,6 +101,7 @@ void switch_init_cpu(void)
     write_sysreg(cnthp_ctl_el2, 0);
     write_sysreg(cntvoff_el2, 0);
     isb();
+    tlbi_local_el1(); // of VMID 0, whose stage 2 is to stay empty
 }
 
 // CPTR_EL2 while the machine holds the vCPU's FP/SIMD or SVE registers; at other times it is
@@ -213,6 +241,9 @@ void switch_init_vcpu(struct vcpu *v)
     if (features.fwb) {
         v->hcr |= HCR_FWB;
     }
+    if (features.errata & BIT(ERRATUM_STALE_FETCH)) {
+        v->hcr |= HCR_TID2 | HCR_TPU; // trap/icache.c
+    }
     v->cptr = CPTR_RES1 | CPTR_TZ | CPTR_TFP | CPTR_TTA | (features.amu ? CPTR_TAM : 0);
     v->mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TPM | MDCR_TPMCR | MDCR_TPMS | MDCR_TTRF;
     if (features.pmu) {
@@ -249,6 +280,13 @@ static void drop_siblings_entries(struct vcpu *v, unsigned cpu)
     }
 }
 
+// Stage-2 tables of any shape in which nothing is mapped, for VMID 0, which is no VM's.
+#define EMPTY_STAGE2_SIZE 0x10000 // sixteen tables for a root
+static char empty_stage2[EMPTY_STAGE2_SIZE] __attribute__((aligned(EMPTY_STAGE2_SIZE)));
+
+// While EL1's registers are partly one vCPU's and partly another's, an AT instruction executed by
+// speculation (ERRATUM_SPECULATIVE_AT) must find nothing that a TLB could keep: it finds stage 2
+// empty.
 void vcpu_load(struct vcpu *v)
 {
     struct percpu *cpu = this_cpu();
@@ -259,9 +297,10 @@ void vcpu_load(struct vcpu *v)
         return;
     }
     uint64_t hcr = v->hcr, mdcr = v->mdcr, vttbr = v->vttbr, vtcr = v->vtcr;
+    write_sysreg(vttbr_el2, (uint64_t)(uintptr_t)empty_stage2);
+    isb();
     write_sysreg(hcr_el2, hcr);
     write_sysreg(mdcr_el2, mdcr);
-    write_sysreg(vttbr_el2, vttbr);
     write_sysreg(vtcr_el2, vtcr);
     EL1_REGS(LOAD)
     uint64_t cntkctl = v->el1.cntkctl_el1, mpidr = v->mpidr;
@@ -272,6 +311,7 @@ void vcpu_load(struct vcpu *v)
         pauth_load(v);
     }
     isb();
+    write_sysreg(vttbr_el2, vttbr); // in force with ERET, or where vttbr_enter() needs it
     drop_siblings_entries(v, cpu->id);
     cpu->loaded = v;
     v->loaded_cpu = (int)cpu->id;

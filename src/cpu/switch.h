@@ -2,11 +2,14 @@
 // A vCPU's state into the machine and out of it, when the vCPU on a CPU changes.
 #pragma once
 
+#include "cpu/features.h"
 #include "cpu/percpu.h"
 #include "cpu/vcpu.h"
 
-// EL2 controls that no vCPU changes; once on each CPU.
-void switch_init_cpu(void);
+// Vectors and EL2 controls that no vCPU changes; once on each CPU. own: its ID registers.
+void switch_init_cpu(const struct id_regs *own);
+// What a CPU that has come up has been found to need; on the boot CPU, with features merged.
+void switch_heed_errata(const struct percpu *cpu, const struct id_regs *its);
 
 // The traps and controls a new vCPU starts with, by the feature table.
 void switch_init_vcpu(struct vcpu *v);
@@ -30,5 +33,7 @@ void pauth_load(struct vcpu *v);
 // them afterwards.
 void fp_borrow(void);
 
-// vectors.S: into the guest, for the first time on this CPU.
+// vectors.S: which of its tables (VECTORS_PLAIN...) exceptions from a guest take from now on.
+void cpu_vectors_install(unsigned table);
+// Into the guest, for the first time on this CPU.
 _Noreturn void vcpu_enter(struct vcpu *v);

@@ -104,6 +104,19 @@ static enum space_access data_access(uint64_t esr)
     return esr & ISS_WNR ? SPACE_WRITE : SPACE_READ;
 }
 
+bool abort_is_of_stage2(const struct vcpu *v, uint64_t esr)
+{
+    if (FSC_TYPE(esr) != FSC_TRANSLATION || (esr & ISS_S1PTW)) {
+        return true;
+    }
+    uint64_t par = at_stage1(read_sysreg(far_el2), from_el0(v), (esr & ISS_WNR) != 0);
+    if (par & PAR_F) {
+        return false;
+    }
+    write_sysreg(hpfar_el2, PAR_ADDRESS(par) >> 8);
+    return true;
+}
+
 // The guest's own walk met stage 2.
 static enum trap_result walk_abort(struct vcpu *v, uint64_t esr, uint64_t far, bool fetch)
 {

@@ -98,6 +98,13 @@ void trap_sync(struct vcpu *v, uint64_t esr)
     }
 }
 
+void trap_sync_checked(struct vcpu *v, uint64_t esr)
+{
+    if (abort_is_of_stage2(v, esr)) {
+        trap_sync(v, esr);
+    }
+}
+
 void trap_call(struct vcpu *v, uint64_t esr)
 {
     count(&v->count, CNT_EXIT_HVC);

@@ -8,6 +8,7 @@
 // Called by vectors.S. trap_call() is HVC, for which x20-x29 are not in v->regs; neither are they
 // for trap_irq().
 void trap_sync(struct vcpu *v, uint64_t esr);
+void trap_sync_checked(struct vcpu *v, uint64_t esr); // on CPUs with ERRATUM_STAGE2_FIRST
 void trap_call(struct vcpu *v, uint64_t esr);
 void trap_irq(struct vcpu *v);
 void trap_serror(struct vcpu *v, uint64_t esr);

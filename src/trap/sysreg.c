@@ -145,7 +145,14 @@ static const struct sysreg_rule {
     {ANY_OP2, KEY(3, 0, 2, 0, 0), undefined},             // TCR2
     {ANY_OP2, KEY(3, 0, 2, 5, 0), undefined},             // GCS*
     {ANY_OP2, KEY(3, 3, 2, 5, 0), undefined},
-    {ANY_OP2, KEY(3, 1, 0, 0, 0), undefined}, // GMID, SMIDR
+    {0, KEY(3, 3, 0, 0, 1), cache_type},                // CTR_EL0
+    {KEY(0, 0, 0, 0, 1), KEY(3, 1, 0, 0, 0), cache_id}, // CCSIDR_EL1, CLIDR_EL1
+    {0, KEY(3, 2, 0, 0, 0), cache_select},              // CSSELR_EL1
+    {0, KEY(1, 0, 7, 1, 0), icache_maintain},           // IC IALLUIS
+    {0, KEY(1, 0, 7, 5, 0), icache_maintain},           // IC IALLU
+    {0, KEY(1, 3, 7, 5, 1), icache_maintain},           // IC IVAU
+    {0, KEY(1, 3, 7, 11, 1), icache_maintain},          // DC CVAU
+    {ANY_OP2, KEY(3, 1, 0, 0, 0), undefined},           // GMID, SMIDR
     // IMPLEMENTATION DEFINED (HCR_EL2.TIDCP)
     {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(3, 0, 11, 0, 0), undefined},
     {ANY_OP1 | ANY_CRM | ANY_OP2, KEY(3, 0, 15, 0, 0), undefined},

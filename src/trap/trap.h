@@ -12,6 +12,10 @@ enum trap_result {
     TRAP_UNHANDLED, // inject Undefined Instruction, count it, say so in the log
 };
 
+// Of a data abort on a CPU that may report one of stage 1 as one of stage 2 (ERRATUM_STAGE2_FIRST).
+// True, with HPFAR_EL2 right, if it is what it seems; else the guest makes its access once more.
+bool abort_is_of_stage2(const struct vcpu *v, uint64_t esr);
+
 typedef enum trap_result trap_handler(struct vcpu *v, uint64_t esr);
 
 // trap_absent: instructions of a feature that the guest is not shown (SME, LS64...):

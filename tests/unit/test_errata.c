@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which CPU has which erratum, and what it needs against Spectre-BHB.
+#include "arch/cpu.h"
 #include "cpu/errata.h"
 #include "cpu/features.h"
 #include "cpu_models.h"
@@ -72,6 +73,25 @@ static void of_any_cpu(void **state)
     assert_int_equal(f.errata, AT | TLBI);
 }
 
+static int32_t firmware_answers[3]; // PSCI_FEATURES, SMCCC_VERSION, SMCCC_ARCH_FEATURES
+
+struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    (void)a2;
+    (void)a3;
+    switch (function) {
+    case 0x8400000a:
+        assert_int_equal(a1, 0x80000000);
+        return (struct smc_result){{(uint32_t)firmware_answers[0]}};
+    case 0x80000000:
+        return (struct smc_result){{(uint32_t)firmware_answers[1]}};
+    default:
+        assert_int_equal(function, 0x80000001);
+        assert_int_equal(a1, 0x80003fff);
+        return (struct smc_result){{(uint32_t)firmware_answers[2]}};
+    }
+}
+
 static struct bhb bhb(const struct id_regs *model, uint32_t midr)
 {
     struct id_regs raw = *model;
@@ -117,6 +137,36 @@ static void branch_history_by_id_register(void **state)
     assert_int_equal(bhb_of(&raw).way, BHB_UNNEEDED);
 }
 
+static void firmware_is_asked(void **state)
+{
+    struct id_regs a73 = {.midr = 0x410fd092};
+    static const struct {
+        int32_t answers[3];
+        enum bhb_way way;
+    } cases[] = {
+        {{0, 0x10002, 0}, BHB_FIRMWARE}, {{0, 0x10002, 1}, BHB_OFF},  {{0, 0x10002, -1}, BHB_OFF},
+        {{0, 0x10000, 0}, BHB_OFF},      {{-1, 0x10002, 0}, BHB_OFF},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        memcpy(firmware_answers, cases[i].answers, sizeof(firmware_answers));
+        assert_int_equal(bhb_choose(&a73).way, cases[i].way);
+    }
+}
+
+static void turned_off_by_the_operator(void **state)
+{
+    struct id_regs a72 = cpu_cortex_a72, a53 = cpu_cortex_a72;
+    (void)state;
+    a72.midr = 0x410fd083;
+    a53.midr = 0x410fd034;
+    assert_int_equal(bhb_choose(&a72).way, BHB_LOOP);
+    bhb_turn_off();
+    assert_int_equal(bhb_choose(&a72).way, BHB_OFF);
+    assert_int_equal(bhb_choose(&a72).loops, 0);
+    assert_int_equal(bhb_choose(&a53).way, BHB_UNNEEDED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +174,8 @@ int main(void)
         cmocka_unit_test(of_any_cpu),
         cmocka_unit_test(branch_history),
         cmocka_unit_test(branch_history_by_id_register),
+        cmocka_unit_test(firmware_is_asked),
+        cmocka_unit_test(turned_off_by_the_operator), // for good
     };
     return cmocka_run_group_tests_name("errata", tests, NULL, NULL);
 }

@@ -17,6 +17,13 @@ static inline uint16_t cpu_wait_while(const uint16_t *p, uint16_t old)
 // WFI: lets the test bring in an interrupt.
 void cpu_wfi(void);
 
+struct smc_result {
+    uint64_t x[4];
+};
+
+// SMC: to a firmware that knows no call, unless a test defines its own.
+struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
+
 struct percpu;
 
 // The CPU that a test plays; defined by the tests that need it.

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host's stand-in for a firmware: it knows no call. Tests that play one define their own.
+#include "arch/cpu.h"
+
+struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    (void)function;
+    (void)a1;
+    (void)a2;
+    (void)a3;
+    return (struct smc_result){{UINT32_MAX}};
+}
