@@ -182,6 +182,40 @@ static void test_wrong_memory(void **state)
     assert_string_equal(message, "device tree: no memory (a node with device_type \"memory\")");
 }
 
+#define CHOSEN "chosen { "
+
+static void test_command_line(void **state)
+{
+    static const struct {
+        const char *words;
+        bool off;
+    } lines[] = {
+        {"", false},
+        {"newel.bhb=off", true},
+        {"quiet newel.bhb=off x=1", true},
+        {"newel.bhb=on ", false},
+        {"  console=newel.bhb=off", false},
+        {"newel", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        char chosen[80];
+        snprintf(chosen, sizeof(chosen), CHOSEN "bootargs = \"%s\"; ", lines[i].words);
+        char *tree = replace(board, CHOSEN, chosen);
+        assert_int_equal(parse_as(tree, 0), 0);
+        assert_int_equal(p.bhb_off, lines[i].off);
+        free(tree);
+    }
+    static const struct change wrong[] = {
+        {CHOSEN, CHOSEN "bootargs = \"a newel.bhb=no b\"; ",
+         "device tree: /chosen: bootargs: newel.bhb=no is unknown (it has to be newel.bhb=off or "
+         "=on)"},
+        {CHOSEN, CHOSEN "bootargs = \"newel.x\"; ",
+         "device tree: /chosen: bootargs: newel.x is unknown (it has to be newel.bhb=off or =on)"},
+    };
+    check_changes(wrong, ARRAY_SIZE(wrong));
+}
+
 static void test_wrong_cpus(void **state)
 {
     (void)state;
@@ -450,13 +484,21 @@ static void test_qemu_virt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_board_memory),     cmocka_unit_test(test_board_cpus),
-        cmocka_unit_test(test_board_devices),    cmocka_unit_test(test_wrong_memory),
-        cmocka_unit_test(test_wrong_cpus),       cmocka_unit_test(test_wrong_gic),
-        cmocka_unit_test(test_no_gic_at_all),    cmocka_unit_test(test_many_cpus),
-        cmocka_unit_test(test_too_many_regions), cmocka_unit_test(test_console),
-        cmocka_unit_test(test_console_fallback), cmocka_unit_test(test_console_of_another_kind),
-        cmocka_unit_test(test_no_tree),          cmocka_unit_test(test_damaged_bytes),
+        cmocka_unit_test(test_board_memory),
+        cmocka_unit_test(test_board_cpus),
+        cmocka_unit_test(test_command_line),
+        cmocka_unit_test(test_board_devices),
+        cmocka_unit_test(test_wrong_memory),
+        cmocka_unit_test(test_wrong_cpus),
+        cmocka_unit_test(test_wrong_gic),
+        cmocka_unit_test(test_no_gic_at_all),
+        cmocka_unit_test(test_many_cpus),
+        cmocka_unit_test(test_too_many_regions),
+        cmocka_unit_test(test_console),
+        cmocka_unit_test(test_console_fallback),
+        cmocka_unit_test(test_console_of_another_kind),
+        cmocka_unit_test(test_no_tree),
+        cmocka_unit_test(test_damaged_bytes),
         cmocka_unit_test(test_qemu_virt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -495,6 +495,47 @@ static void abort_on_a_walk(void **state)
     assert_int_equal(fake_sysregs.esr_el1, ((uint64_t)EC_IABT << 26) | ESR_IL | 0x15);
 }
 
+// Neoverse N1 1542419: what HCR_EL2.TID2 and TPU trap.
+static void caches_that_are_not_coherent(void **state)
+{
+    (void)state;
+    features.raw.ctr = 0xb444c004;
+    fake_sysregs.ccsidr_el1 = 0x701fe00a;
+    fake_sysregs.clidr_el1 = 0xa200023;
+    assert_int_equal(trap_sysreg(v, iss(3, 3, 0, 0, 1, 5, true)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[5], 0x9444c00a); // no DIC, lines of 4 KiB
+    assert_int_equal(trap_sysreg(v, iss(3, 1, 0, 0, 0, 5, true)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[5], 0x701fe00a);
+    assert_int_equal(trap_sysreg(v, iss(3, 1, 0, 0, 1, 5, true)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[5], 0xa200023);
+    v->regs.x[6] = 0xffffff2;
+    assert_int_equal(trap_sysreg(v, iss(3, 2, 0, 0, 0, 6, false)), TRAP_EMULATED);
+    assert_int_equal(fake_sysregs.csselr_el1, 2);
+    assert_int_equal(trap_sysreg(v, iss(3, 2, 0, 0, 0, 7, true)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[7], 2);
+    assert_int_equal(trap_sysreg(v, iss(1, 0, 7, 1, 0, 31, false)), TRAP_EMULATED); // IC IALLUIS
+    assert_int_equal(trap_sysreg(v, iss(1, 0, 7, 5, 0, 31, false)), TRAP_EMULATED); // IC IALLU
+    assert_int_equal(trap_sysreg(v, iss(1, 3, 7, 5, 1, 6, false)), TRAP_EMULATED);  // IC IVAU
+    assert_int_equal(trap_sysreg(v, iss(1, 3, 7, 11, 1, 6, false)), TRAP_EMULATED); // DC CVAU
+    assert_int_equal(trap_sysreg(v, iss(3, 1, 0, 0, 2, 5, true)), TRAP_FAULT);      // CCSIDR2_EL1
+}
+
+// Cortex-A57 834220.
+static void stage1_faults_in_stage2s_dress(void **state)
+{
+    (void)state;
+    fault_at(0x1234, 0x09000000);
+    fake_sysregs.hpfar_el2 = 0xdead0;
+    assert_true(abort_is_of_stage2(v, dabt(2, 3, 0)));
+    assert_int_equal(fake_sysregs.hpfar_el2,
+                     0x1000 >> 8); // the stand-in's translation is the identity
+    fake_sysregs.hpfar_el2 = 0xdead0;
+    fake_at = nowhere;
+    assert_false(abort_is_of_stage2(v, dabt(2, 3, 0)));
+    assert_true(abort_is_of_stage2(v, dabt(2, 3, ISS_S1PTW)));
+    assert_int_equal(fake_sysregs.hpfar_el2, 0xdead0);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -517,6 +558,8 @@ int main(void)
         T(walk_of_four_levels),
         T(walks_that_start_lower),
         T(abort_on_a_walk),
+        T(caches_that_are_not_coherent),
+        T(stage1_faults_in_stage2s_dress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
