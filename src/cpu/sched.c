@@ -207,6 +207,37 @@ void sched_block(struct vcpu *v)
     spin_unlock(&sched.lock);
 }
 
+void sched_set_paused(struct sched_share *share, bool paused)
+{
+    spin_lock(&sched.lock);
+    share->paused = paused;
+    spin_unlock(&sched.lock);
+}
+
+void sched_pause(struct vcpu *v)
+{
+    spin_lock(&sched.lock);
+    v->state = VCPU_PAUSED;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); // pairs with the one in vcpu_notify()
+    if (!v->share->paused || (vcpu_attention(v) & ATTN_STOP)) {
+        v->state = VCPU_RUNNING;
+    } else {
+        account(v);
+        set_active(v, false);
+        this_cpu()->current = NULL;
+    }
+    spin_unlock(&sched.lock);
+}
+
+void sched_resume(struct vcpu *v)
+{
+    spin_lock(&sched.lock);
+    if (v->state == VCPU_PAUSED) {
+        make_ready(v);
+    }
+    spin_unlock(&sched.lock);
+}
+
 bool sched_off(struct vcpu *v)
 {
     spin_lock(&sched.lock);
@@ -229,9 +260,9 @@ void vcpu_notify(struct vcpu *v, uint32_t attention)
         if (cpu >= 0 && cpu != (int)this_cpu()->id) {
             machine_kick((unsigned)cpu);
         }
-    } else if (state == VCPU_BLOCKED) {
+    } else if (state == VCPU_BLOCKED || (state == VCPU_PAUSED && (attention & ATTN_STOP))) {
         spin_lock(&sched.lock);
-        if (v->state == VCPU_BLOCKED) {
+        if (v->state == state) {
             make_ready(v);
         }
         spin_unlock(&sched.lock);

@@ -24,12 +24,19 @@ void sched_work(struct work *work);
 // calls vcpu_reset() and sched_start().
 bool sched_claim(struct vcpu *v);
 
+// Any CPU: from now on sched_pause() keeps the VM's vCPUs; each has to be told, by ATTN_PAUSE.
+void sched_set_paused(struct sched_share *share, bool paused);
+// The vCPU goes on, its VM being paused no more.
+void sched_resume(struct vcpu *v);
+
 // The claimed vCPU becomes runnable.
 void sched_start(struct vcpu *v);
 
 // These are trap_leave()'s, when the vCPU that ran here is whole in memory; handlers ask by
 // vcpu_request(). It goes to sleep until vcpu_notify(), unless there is an attention bit already.
 void sched_block(struct vcpu *v);
+// It waits while its VM is paused; if that is over, or the VM stops, it goes on.
+void sched_pause(struct vcpu *v);
 // It is turned off. True if it was the last of its VM to be on.
 bool sched_off(struct vcpu *v);
 // The next vCPU for this CPU; prev is the one that ran, or NULL. Does work and waits for interrupts

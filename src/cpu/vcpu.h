@@ -49,6 +49,7 @@ enum vcpu_state {
     VCPU_READY,   // in the run queue
     VCPU_RUNNING, // on a physical CPU
     VCPU_BLOCKED, // in WFI or suspended, until vcpu_notify()
+    VCPU_PAUSED,  // its VM is, until sched_resume() or ATTN_STOP
 };
 
 // Why a vCPU must not simply return to its guest; any CPU sets these bits, its own CPU clears them.
@@ -59,6 +60,7 @@ enum vcpu_attention {
     ATTN_RESCHED = 4, // somebody else may be next on this CPU
     ATTN_BLOCK = 8,   // own CPU only: sleep until there is another bit (WFI)
     ATTN_OFF = 16,    // own CPU only: turn off (PSCI CPU_OFF)
+    ATTN_PAUSE = 32,  // its VM pauses: leave the CPU and wait
 };
 
 // A VM's part of the machine's time, shared by its vCPUs; under the scheduler's lock.
@@ -66,6 +68,7 @@ struct sched_share {
     uint32_t weight; // 1..10000; twice the weight, twice the time
     uint32_t active; // vCPUs that are ready or running
     uint32_t on;     // vCPUs that are not off
+    bool paused;     // none of them runs
 };
 
 struct vcpu {

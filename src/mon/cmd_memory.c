@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor's commands on memory.
 #include "con/console.h"
+#include "lib/bits.h"
+#include "lib/error.h"
 #include "mem/frames.h"
 #include "mon/monitor.h"
 #include "vm/vm.h"
+
+#include <string.h>
 
 #define PAGES_PER_BLOCK (BLOCK_SIZE / PAGE_SIZE)
 
@@ -37,7 +41,117 @@ static void run_map(const struct invocation *in)
     console_printf("  largest run %lu MiB\n", run * PAGE_SIZE >> 20);
 }
 
+// ---- vm protect ----
+
+// A decimal or 0x number up to the end or to stop, which is what *text then points to.
+static bool read_number(const char **text, char stop, uint64_t *out)
+{
+    const char *p = *text;
+    bool hex = p[0] == '0' && (p[1] == 'x' || p[1] == 'X');
+    unsigned base = hex ? 16 : 10;
+    const char *first = p += hex ? 2 : 0;
+    *out = 0;
+    for (; *p != '\0' && *p != stop; p++) {
+        unsigned c = (unsigned char)(*p | 0x20);
+        unsigned digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+        if (digit >= base || *out > (UINT64_MAX - digit) / base) {
+            return false;
+        }
+        *out = *out * base + digit;
+    }
+    *text = p;
+    return p > first;
+}
+
+static bool read_range(const struct invocation *in, unsigned n, gpa_t *base, uint64_t *size)
+{
+    const char *text = monitor_arg(in, n);
+    uint64_t start;
+    bool good = read_number(&text, '+', &start) && *text++ == '+' &&
+                read_number(&text, '\0', size) && *size != 0 &&
+                is_aligned(start | *size, PAGE_SIZE);
+    *base = gpa(start);
+    if (!good) {
+        monitor_error(in, n, "a range is START+SIZE, both multiples of 0x1000");
+    }
+    return good;
+}
+
+static bool read_rights(const struct invocation *in, unsigned n, enum s2_rights *rights)
+{
+    static const char letters[] = "rwx";
+    const char *text = monitor_arg(in, n);
+    bool good = strlen(text) == 3;
+    *rights = S2_NONE;
+    for (unsigned i = 0; i < 3 && good; i++) {
+        good = text[i] == letters[i] || text[i] == '-';
+        *rights |= text[i] == letters[i] ? 1u << i : 0;
+    }
+    if (!good || ((*rights & S2_X) && !(*rights & S2_R))) {
+        monitor_error(in, n, "rights are rwx with - for each that is refused; no x without r");
+        return false;
+    }
+    return true;
+}
+
+static bool read_policy(const struct invocation *in, unsigned n, enum override_policy *policy)
+{
+    static const char *const names[] = {"fault", "log", "pause"};
+    const char *text = monitor_arg(in, n);
+    *policy = OVERRIDE_FAULT;
+    for (unsigned i = 0; text != NULL && i < ARRAY_SIZE(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *policy = (enum override_policy)i;
+            return true;
+        }
+    }
+    if (text != NULL) {
+        monitor_error(in, n, "\"%s\" is none of fault, log, pause", text);
+    }
+    return text == NULL;
+}
+
+static void run_protect(const struct invocation *in)
+{
+    struct vm *vm = monitor_arg_vm(in, 0);
+    gpa_t base;
+    uint64_t size;
+    enum s2_rights rights;
+    enum override_policy policy;
+    if (vm == NULL || !read_range(in, 1, &base, &size) || !read_rights(in, 2, &rights) ||
+        !read_policy(in, 3, &policy)) {
+        return;
+    }
+    int err = vm_protect(vm, base, size, rights, policy);
+    if (err == ERR_BUSY) {
+        monitor_error(in, 0, "%s is %s", vm->config->name, vm_state_name(vm->state));
+    } else if (err == ERR_RANGE) {
+        monitor_error(in, 1, "that is not in its RAM");
+    } else if (err != 0) {
+        monitor_error(in, 1, "%s", error_text(err));
+    }
+}
+
+static void run_protections(const struct invocation *in)
+{
+    struct vm *vm = monitor_arg_vm(in, 0);
+    if (vm == NULL) {
+        return;
+    }
+    static const char *const policies[] = {"fault", "log", "pause"};
+    const struct overrides *o = &vm->space.overrides;
+    for (size_t i = 0; i < o->count; i++) {
+        const struct override *r = &o->range[i];
+        console_printf("0x%lx+0x%lx %c%c%c %s\n", r->base, r->end - r->base,
+                       r->rights & S2_R ? 'r' : '-', r->rights & S2_W ? 'w' : '-',
+                       r->rights & S2_X ? 'x' : '-', policies[r->policy]);
+    }
+}
+
 const struct command memory_commands[] = {
+    {"vm protect", "NAME START+SIZE RIGHTS [fault|log|pause]", 3, 4,
+     "refuse it what RIGHTS lacks of rwx there; rwx ends it", run_protect},
+    {"vm protections", "NAME", 1, 1, "the ranges that are protected", run_protections},
     {"memory map", "", 0, 0, "who owns the machine's memory", run_map},
     {0},
 };

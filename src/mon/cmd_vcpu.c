@@ -21,6 +21,8 @@ static const char *state_name(enum vcpu_state state)
         return "ready";
     case VCPU_RUNNING:
         return "running";
+    case VCPU_PAUSED:
+        return "paused";
     case VCPU_BLOCKED:
         return "waiting";
     }

@@ -68,6 +68,22 @@ static void run_destroy(const struct invocation *in)
     stop_then(in, VM_DESTROY);
 }
 
+static void run_pause(const struct invocation *in)
+{
+    struct vm *vm = monitor_arg_vm(in, 0);
+    if (vm != NULL) {
+        tell_result(in, vm, vm_pause(vm));
+    }
+}
+
+static void run_resume(const struct invocation *in)
+{
+    struct vm *vm = monitor_arg_vm(in, 0);
+    if (vm != NULL) {
+        tell_result(in, vm, vm_resume(vm));
+    }
+}
+
 static void run_focus(const struct invocation *in)
 {
     struct vm *vm = monitor_arg_vm(in, 0);
@@ -114,6 +130,31 @@ static void show_heading(unsigned first, unsigned end)
     console_printf("%-18s %12s%s\n", "COUNTER", "TOTAL", row);
 }
 
+// X(field of struct space, name, meaning); of the VM, whichever vCPU caused it.
+#define MEMORY_COUNTERS(X)                                                                    \
+    X(counters.pages_populated, "space.pages", "4 KiB pages populated")                       \
+    X(counters.blocks_populated, "space.blocks", "2 MiB blocks populated")                    \
+    X(counters.collapsed, "space.collapsed", "times 512 pages moved into a block")            \
+    X(counters.joined, "space.joined", "blocks in pieces made whole")                         \
+    X(counters.retried, "space.retried", "faults that were over when looked at")              \
+    X(counters.suspended, "space.suspended", "times all pages were to be maintained")         \
+    X(coherence.pages_executable, "cache.executable", "pages made executable")                \
+    X(coherence.lines_cleaned, "cache.cleaned", "data lines cleaned")                         \
+    X(coherence.lines_invalidated, "cache.invalidated", "instruction lines invalidated")      \
+    X(coherence.icache_emptied, "cache.emptied", "times all instruction caches were emptied") \
+    X(coherence.written_back, "cache.withheld", "executable pages that Newel wrote to")
+
+static void show_memory_counters(const struct vm *vm)
+{
+    const struct space *sp = &vm->space;
+#define X(field, name, meaning)                                        \
+    if (sp->field != 0) {                                              \
+        console_printf("%-18s %12lu  %s\n", name, sp->field, meaning); \
+    }
+    MEMORY_COUNTERS(X)
+#undef X
+}
+
 static void run_stat(const struct invocation *in)
 {
     struct vm *vm = monitor_arg_vm(in, 0);
@@ -134,6 +175,9 @@ static void run_stat(const struct invocation *in)
     show_heading(first, end);
     for (enum counter which = 0; which < CNT_COUNT; which++) {
         show_counter(vm, which, first, end);
+    }
+    if (monitor_arg(in, 1) == NULL) {
+        show_memory_counters(vm);
     }
 }
 
@@ -168,6 +212,8 @@ const struct command vm_commands[] = {
     {"vm list", "", 0, 0, "all VMs; the one with the focus has a star", run_list},
     {"vm info", "NAME", 1, 1, "what it is made of", run_info},
     {"vm start", "NAME", 1, 1, "build it from the manifest and run it", run_start},
+    {"vm pause", "NAME", 1, 1, "let none of its vCPUs run; its clocks go on", run_pause},
+    {"vm resume", "NAME", 1, 1, "let it go on", run_resume},
     {"vm stop", "NAME", 1, 1, "switch it off, as by its plug", run_stop},
     {"vm reset", "NAME", 1, 1, "stop it, build it anew, and run it", run_reset},
     {"vm destroy", "NAME", 1, 1, "stop it and give its memory back", run_destroy},

@@ -56,6 +56,10 @@ static OUTLINE bool ram_denied(struct vcpu *v, uint64_t ipa, enum space_access a
     }
     log_guest("%s vcpu %u: protected: %s of 0x%lx at 0x%lx", v->vm->config->name, v->index,
               accesses[access], ipa, v->regs.pc);
+    if (policy == OVERRIDE_PAUSE) {
+        (void)vm_pause(v->vm); // and when it goes on, it tries again
+        return true;
+    }
     return policy == OVERRIDE_LOG && space_lift(&v->vm->space, gpa(ipa)) == 0;
 }
 

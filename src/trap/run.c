@@ -199,8 +199,12 @@ static OUTLINE struct vcpu *turn_off(struct vcpu *v)
 }
 
 // One that only waits for its turn hears its timer when it has it.
-static OUTLINE void sleep(struct vcpu *v)
+static OUTLINE void sleep(struct vcpu *v, uint32_t attention)
 {
+    if (attention & ATTN_PAUSE) {
+        sched_pause(v);
+        return;
+    }
     vtimer_block(v);
     if (!vgic_signals(v->vgic)) {
         sched_block(v);
@@ -212,8 +216,8 @@ static struct vcpu *leave(struct vcpu *v, uint32_t attention)
 {
     if (attention & (ATTN_STOP | ATTN_OFF)) {
         v = turn_off(v);
-    } else if (attention & ATTN_BLOCK) {
-        sleep(v);
+    } else if (attention & (ATTN_BLOCK | ATTN_PAUSE)) {
+        sleep(v, attention);
     }
     return sched_next(v);
 }

@@ -40,7 +40,7 @@ const char *vm_state_name(enum vm_state state)
 {
     static const char *const names[] = {
         [VM_OFF] = "off",           [VM_BUILDING] = "building",   [VM_RUNNING] = "running",
-        [VM_STOPPING] = "stopping", [VM_DESTROYED] = "destroyed",
+        [VM_STOPPING] = "stopping", [VM_DESTROYED] = "destroyed", [VM_PAUSED] = "paused",
     };
     return names[state];
 }
@@ -461,12 +461,60 @@ int vm_start(struct vm *vm)
     return err;
 }
 
+static bool is_on(const struct vm *vm)
+{
+    return vm->state == VM_RUNNING || vm->state == VM_PAUSED;
+}
+
+int vm_protect(struct vm *vm, gpa_t base, uint64_t size, enum s2_rights rights,
+               enum override_policy policy)
+{
+    spin_lock(&vm->lock);
+    int err = is_on(vm) ? space_protect(&vm->space, base, size, rights, policy) : ERR_BUSY;
+    spin_unlock(&vm->lock);
+    return err;
+}
+
+int vm_pause(struct vm *vm)
+{
+    spin_lock(&vm->lock);
+    int err = vm->state == VM_RUNNING ? 0 : ERR_BUSY;
+    if (!err) {
+        vm->state = VM_PAUSED;
+        sched_set_paused(&vm->share, true);
+        for (unsigned i = 0; i < vm->config->cpus; i++) {
+            vcpu_notify(vm->vcpu[i], ATTN_PAUSE);
+        }
+    }
+    spin_unlock(&vm->lock);
+    if (!err) {
+        log_info("%s: paused", vm->config->name);
+    }
+    return err;
+}
+
+int vm_resume(struct vm *vm)
+{
+    spin_lock(&vm->lock);
+    int err = vm->state == VM_PAUSED ? 0 : ERR_BUSY;
+    if (!err) {
+        vm->state = VM_RUNNING;
+        sched_set_paused(&vm->share, false);
+        for (unsigned i = 0; i < vm->config->cpus; i++) {
+            sched_resume(vm->vcpu[i]);
+        }
+    }
+    spin_unlock(&vm->lock);
+    return err;
+}
+
 int vm_stop(struct vm *vm, enum vm_after_stop then)
 {
     spin_lock(&vm->lock);
     bool off = vm->state == VM_OFF && then == VM_DESTROY;
-    int err = vm->state == VM_RUNNING || off ? 0 : ERR_BUSY;
+    int err = is_on(vm) || off ? 0 : ERR_BUSY;
     if (!err) {
+        sched_set_paused(&vm->share, false);
         vm->state = VM_STOPPING;
         vm->after_stop = then;
     }
@@ -506,7 +554,7 @@ void vm_all_off(struct vm *vm)
 {
     disarm(vm);
     spin_lock(&vm->lock);
-    if (vm->state == VM_RUNNING) { // every vCPU turned itself off by PSCI: nothing can wake them
+    if (is_on(vm)) { // every vCPU turned itself off by PSCI: nothing can wake them
         vm->state = VM_STOPPING;
         vm->after_stop = VM_STAY_OFF;
     }

@@ -20,6 +20,7 @@ enum vm_state {
     VM_OFF,      // exists, no vCPU runs; holds its memory
     VM_BUILDING, // its memory is being filled
     VM_RUNNING,
+    VM_PAUSED,    // its vCPUs wait, or will at their next exit; its timers go on
     VM_STOPPING,  // its vCPUs are leaving their CPUs
     VM_DESTROYED, // holds nothing; start makes it anew
 };
@@ -75,6 +76,16 @@ struct vm *vm_find(const char *name); // NULL if there is none
 // ERR_NOMEM.
 int vm_start(struct vm *vm);
 int vm_stop(struct vm *vm, enum vm_after_stop then);
+
+// Overrides what the VM may do to a range of its RAM until it is built anew. As space_protect(),
+// and ERR_BUSY while it is not running or paused.
+int vm_protect(struct vm *vm, gpa_t base, uint64_t size, enum s2_rights rights,
+               enum override_policy policy);
+
+// Running VMs pause, paused ones go on; ERR_BUSY for any other state. Any CPU, also by a trap
+// handler.
+int vm_pause(struct vm *vm);
+int vm_resume(struct vm *vm);
 
 // By a vCPU of the VM itself (PSCI): stops all of its vCPUs, this one when it leaves its exit
 // handler.

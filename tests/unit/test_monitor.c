@@ -110,6 +110,33 @@ int vm_start(struct vm *vm)
     return order_result;
 }
 
+static int pauses;
+static unsigned protections;
+static struct override protected;
+
+int vm_pause(struct vm *which)
+{
+    (void)which;
+    pauses++;
+    return 0;
+}
+
+int vm_resume(struct vm *which)
+{
+    (void)which;
+    pauses--;
+    return 0;
+}
+
+int vm_protect(struct vm *which, gpa_t base, uint64_t size, enum s2_rights rights,
+               enum override_policy policy)
+{
+    (void)which;
+    protections++;
+    protected = (struct override){base.v, base.v + size, rights, policy};
+    return 0;
+}
+
 int vm_stop(struct vm *vm, enum vm_after_stop then)
 {
     ordered = vm;
@@ -123,7 +150,8 @@ void vms_keep_machine(void)
 
 const char *vm_state_name(enum vm_state state)
 {
-    static const char *const names[] = {"off", "building", "running", "stopping", "destroyed"};
+    static const char *const names[] = {"off",    "building", "running",
+                                        "paused", "stopping", "destroyed"};
     return names[state];
 }
 
@@ -273,6 +301,43 @@ static void test_orders(void **state)
     assert_ptr_equal(focused, vms[1].console);
 }
 
+static void test_protect(void **state)
+{
+    (void)state;
+    assert_answer("vm protect alpha 0x40200000+0x3000 r-x pause", "");
+    assert_int_equal(protections, 1);
+    assert_int_equal(protected.base, 0x40200000);
+    assert_int_equal(protected.end, 0x40203000);
+    assert_int_equal(protected.rights, S2_RX);
+    assert_int_equal(protected.policy, OVERRIDE_PAUSE);
+    assert_answer("vm protect alpha 1073741824+4096 rw-", "");
+    assert_int_equal(protected.base, 0x40000000);
+    assert_int_equal(protected.rights, S2_RW);
+    assert_int_equal(protected.policy, OVERRIDE_FAULT);
+    static const char *const wrong[] = {
+        "0x40000000+0x800 rwx",
+        "0x40000000 rwx",
+        "0x40000000+ rwx",
+        "+0x1000 rwx",
+        "0x40000000+0x1000 --x",
+        "0x40000000+0x1000 rw",
+        "12g+4096 rwx",
+        "0x+0x1000 rwx",
+        "0x1000+0x1000 rwx wrong",
+        "0x11111111111111000+0x1000 rwx",
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char line[80];
+        snprintf(line, sizeof(line), "vm protect alpha %s", wrong[i]);
+        type(line);
+    }
+    assert_int_equal(protections, 2);
+    assert_answer("vm pause alpha", "");
+    assert_int_equal(pauses, 1);
+    assert_answer("vm resume alpha", "");
+    assert_int_equal(pauses, 0);
+}
+
 static void test_refused_orders(void **state)
 {
     (void)state;
@@ -289,10 +354,12 @@ static void test_errors_name_the_wrong_word(void **state)
     (void)state;
     assert_answer("vm start foo", "vm start foo: no VM named \"foo\"\n");
     assert_answer("vmm list", "vmm: no such command; help lists them\n");
+    assert_answer("vm lst",
+                  "vm lst: no such command; there is list info start pause resume stop reset "
+                  "destroy focus stat protect protections\n");
     assert_answer(
-        "vm lst",
-        "vm lst: no such command; there is list info start stop reset destroy focus stat\n");
-    assert_answer("vm", "vm: what of it? list info start stop reset destroy focus stat\n");
+        "vm", "vm: what of it? list info start pause resume stop reset destroy focus stat protect "
+              "protections\n");
     assert_answer("vm start", "vm start: wants NAME\n");
     assert_answer("vm list now", "vm list now: one word too many: \"now\"\n");
     assert_answer("vm stat alpha x", "vm stat alpha x: \"x\" is not a number\n");
@@ -477,9 +544,9 @@ static void test_input_reaches_a_running_vm_only(void **state)
 static void test_any_line(void **state)
 {
     (void)state;
-    static const char *const words[] = {"vm",    "vcpu", "list", "stat", "regs",  "help",
-                                        "alpha", "0",    "1",    "9",    "log",   "map",
-                                        "cpu",   "info", "x",    "%s%n", "memory"};
+    static const char *const words[] = {
+        "vm",  "vcpu", "list", "stat", "regs", "help", "alpha",  "0",       "1",   "9",
+        "log", "map",  "cpu",  "info", "x",    "%s%n", "memory", "protect", "r-x", "0x1000+0x1000"};
     uint32_t seed = 7;
     for (unsigned i = 0; i < 20000; i++) {
         char line[128] = "";
@@ -500,6 +567,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_list, start),
         cmocka_unit_test_setup(test_orders, start),
+        cmocka_unit_test_setup(test_protect, start),
         cmocka_unit_test_setup(test_refused_orders, start),
         cmocka_unit_test_setup(test_errors_name_the_wrong_word, start),
         cmocka_unit_test_setup(test_stat, start),

@@ -31,7 +31,7 @@ static unsigned sgis0, sgis1;
 static bool ram_mapped;
 static enum override_policy ram_policy;
 static enum space_access last_access;
-static unsigned lifted;
+static unsigned lifted, paused;
 static uint8_t table[0x3000]; // guest RAM at VM_RAM_BASE
 
 void log_guest(const char *fmt, ...)
@@ -70,6 +70,13 @@ bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy)
     (void)sp, (void)at;
     *policy = ram_policy;
     return true;
+}
+
+int vm_pause(struct vm *which)
+{
+    (void)which;
+    paused++;
+    return 0;
 }
 
 int space_lift(struct space *sp, gpa_t at)
@@ -181,7 +188,7 @@ static int setup(void **state)
     sgis0 = sgis1 = 0;
     ram_mapped = true;
     ram_policy = OVERRIDE_FAULT;
-    lifted = 0;
+    lifted = paused = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(vm.id); i++) {
         vm.id[i] = 0xabc0000 + i;
     }
@@ -414,6 +421,26 @@ static void ram(void **state)
     assert_int_equal(fake_sysregs.esr_el1 & 0x7f, 0x10 | ISS_WNR);
 }
 
+static void protected_ram(void **state)
+{
+    (void)state;
+    fault_at(0x1000, VM_RAM_BASE + 0x5000);
+    ram_mapped = false;
+    ram_policy = OVERRIDE_LOG;
+    assert_int_equal(trap_data_abort(v, dabt(2, 3, ISS_WNR)), TRAP_RETRY);
+    assert_int_equal(last_access, SPACE_WRITE);
+    assert_int_equal(lifted, 1);
+    ram_policy = OVERRIDE_PAUSE;
+    assert_int_equal(trap_data_abort(v, dabt(2, 3, 0)), TRAP_RETRY);
+    assert_int_equal(last_access, SPACE_READ);
+    assert_int_equal(paused, 1);
+    assert_int_equal(v->count.n[CNT_MEM_DENIED], 2);
+    ram_mapped = true; // DC CVAC reads, and so populates
+    uint64_t clean = ((uint64_t)EC_DABT_LOWER << 26) | ESR_IL | ISS_CM | ISS_WNR | FSC_TRANSLATION3;
+    assert_int_equal(trap_data_abort(v, clean), TRAP_RETRY);
+    assert_int_equal(last_access, SPACE_READ);
+}
+
 static uint64_t nowhere(uint64_t va, bool el0, bool write)
 {
     (void)va, (void)el0, (void)write;
@@ -554,6 +581,7 @@ int main(void)
         T(aborts_of_others_making),
         T(fetches_from_nothing),
         T(ram),
+        T(protected_ram),
         T(permission_faults_ask_the_guests_tables),
         T(walk_of_four_levels),
         T(walks_that_start_lower),
