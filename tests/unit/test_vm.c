@@ -56,6 +56,16 @@ void sched_start(struct vcpu *v)
     v->state = VCPU_READY;
 }
 
+void sched_set_paused(struct sched_share *share, bool paused)
+{
+    share->paused = paused;
+}
+
+void sched_resume(struct vcpu *v)
+{
+    (void)v;
+}
+
 void sched_work(struct work *work)
 {
     assert_null(queued);
