@@ -3,6 +3,8 @@
 import os
 import re
 
+import pytest
+
 import newel_machine as newel
 from manifests import linux, manifest, node
 
@@ -57,6 +59,7 @@ def test_no_vcpu_starves(boot):
     assert near(sum(got["a"]) / sum(got["b"]), 1, 5)
 
 
+@pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="by the host's clock, which a loaded host bends: make check-long")
 def test_linux_sees_stolen_time(boot):
     machine = boot(manifest(linux("one", bootargs="loglevel=7"), computing("other")), smp=1)
     machine.expect("^one.*newel-guest: timers", 120)
