@@ -7,6 +7,7 @@
 #include "cpu/sched.h"
 #include "irq/vgic.h"
 #include "irq/vtimer.h"
+#include "vm/caches.h"
 #include "vm/guest_fdt.h"
 #include "vm/vm.h"
 
@@ -74,6 +75,7 @@ static int cpu_on(struct vcpu *v, uint32_t function)
         return state_of(target) == VCPU_CLAIMED ? PSCI_ON_PENDING : PSCI_ALREADY_ON;
     }
     vcpu_reset(target, gpa(entry), argument(v, function, 3));
+    caches_start(target);
     vgic_reset_interface(target->vgic);
     vtimer_reset(target);
     sched_start(target);
@@ -120,6 +122,7 @@ static int affinity_info(struct vcpu *v, uint32_t function)
 static void come_back_at(struct vcpu *v, uint64_t entry, uint64_t context)
 {
     write_sysreg(sctlr_el1, SCTLR_EL1_RES1);
+    caches_found_off(v);
     v->regs.pc = entry;
     v->regs.pstate = PSR_EL1H | PSR_DAIF;
     v->regs.x[0] = context;
@@ -189,6 +192,7 @@ static bool end_call(struct vcpu *v, uint32_t function)
 {
     switch (function) {
     case PSCI_CPU_OFF:
+        caches_stop(v);
         vcpu_request(v, ATTN_OFF);
         return false;
     case PSCI_SYSTEM_OFF:

@@ -31,6 +31,8 @@
     X(SYSREG_ID, "sysreg.id", "ID register read")                                              \
     X(SYSREG_SGI, "sysreg.sgi", "ICC_SGI1R_EL1 write")                                         \
     X(SYSREG_TIMER, "sysreg.timer", "physical timer access")                                   \
+    X(SYSREG_SETWAY, "sysreg.setway", "cache maintenance by set and way")                      \
+    X(SYSREG_TRANSLATION, "sysreg.translation", "translation register written, caches off")    \
     X(SYSREG_DEBUG, "sysreg.debug", "debug register access")                                   \
     X(INJECT_UNDEF, "inject.undef", "Undefined Instruction injected")                          \
     X(INJECT_ABORT, "inject.abort", "abort injected")                                          \

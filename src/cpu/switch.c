@@ -234,7 +234,7 @@ void pauth_load(struct vcpu *v)
 void switch_init_vcpu(struct vcpu *v)
 {
     v->hcr = HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS |
-             HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TLOR | HCR_RW;
+             HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TSW | HCR_TLOR | HCR_RW;
     if (features.ras) {
         v->hcr |= HCR_TERR;
     }

@@ -77,6 +77,7 @@ struct vcpu {
     bool fp_live;          // the FP registers of this CPU hold this vCPU's
     bool pauth_used;
     bool sve_whole; // its state is all of SVE's, in sve; else the FP/SIMD registers, in fp
+    bool set_way;   // it maintains its caches by set and way (vm/caches.h)
     int loaded_cpu; // the CPU that loaded its EL1 state last, -1 for none
     int fp_cpu;     // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
     uint64_t hcr, mdcr, vttbr, vtcr,
@@ -108,6 +109,8 @@ struct vcpu {
     uint32_t affinity; // bit n: may run on CPU n
     struct sched_share *share;
     int last_cpu; // where it runs or ran last, -1 before the first run
+
+    uint64_t set_way_until; // counter ticks
 
     // Its own CPU's; see cpu/stolen.h.
     struct stolen_time *stolen; // what the guest reads, or NULL

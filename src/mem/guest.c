@@ -60,8 +60,8 @@ static void touch(struct stage2 *s2, const struct access *a, const struct s2_ent
         s2->hooks->before(s2, e, at, size, write);
     }
     a->piece(hpa_ptr(e->pa), size, a->state);
-    if (s2->hooks != NULL && write) {
-        s2->hooks->written(s2, e, at, size);
+    if (s2->hooks != NULL) {
+        s2->hooks->after(s2, e, at, size, write);
     }
 }
 

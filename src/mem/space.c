@@ -30,6 +30,11 @@ static bool is_ram(const struct space *sp, gpa_t at)
     return at.v >= sp->config.base.v && at.v - sp->config.base.v < sp->config.size;
 }
 
+static bool is_uncached(const struct space *sp)
+{
+    return __atomic_load_n(&sp->uncached, __ATOMIC_RELAXED) != 0;
+}
+
 static gpa_t span_base(gpa_t at)
 {
     return gpa(align_down(at.v, BLOCK_SIZE));
@@ -95,9 +100,8 @@ static void move_page(struct stage2 *s2, unsigned index, hpa_t from, hpa_t to)
     struct space *sp = space_of(s2);
 
     (void)index;
-    if (sp->uncached) {
-        coherence_before_read(&sp->coherence, from, PAGE_SIZE);
-    }
+    // Also with no vCPU known to have its caches off: one may have turned them off unseen.
+    coherence_before_read(&sp->coherence, from, PAGE_SIZE);
     __builtin_memcpy(hpa_ptr(to), hpa_ptr(from), PAGE_SIZE);
     coherence_hand_over(&sp->coherence, to, PAGE_SIZE);
     ram_put_page(&sp->ram, from);
@@ -330,6 +334,15 @@ enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access acce
     return answer;
 }
 
+void space_set_uncached(struct space *sp, unsigned vcpu, bool uncached)
+{
+    if (uncached) {
+        __atomic_or_fetch(&sp->uncached, (uint32_t)BIT(vcpu), __ATOMIC_RELAXED);
+    } else {
+        __atomic_and_fetch(&sp->uncached, ~(uint32_t)BIT(vcpu), __ATOMIC_RELAXED);
+    }
+}
+
 void space_maintain_all(struct space *sp)
 {
     spin_lock(&sp->s2.lock);
@@ -374,7 +387,7 @@ static void before(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t
 {
     struct space *sp = space_of(s2);
 
-    if (sp->uncached) {
+    if (is_uncached(sp)) {
         coherence_before_read(&sp->coherence, e->pa, size);
     }
     if (write && (e->rights & S2_X) != 0 && coherence_lazy() && is_ram(sp, at)) {
@@ -382,18 +395,29 @@ static void before(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t
     }
 }
 
-static void written(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size)
+static void written(struct space *sp, const struct s2_entry *e, gpa_t at, size_t size)
 {
-    struct space *sp = space_of(s2);
     struct s2_entry now;
 
     coherence_hand_over(&sp->coherence, e->pa, size);
-    if (coherence_lazy() && stage2_lookup(s2, at, &now) == 0 && (now.rights & S2_X) != 0) {
+    if (coherence_lazy() && stage2_lookup(&sp->s2, at, &now) == 0 && (now.rights & S2_X) != 0) {
         coherence_make_fresh_executable(&sp->coherence, e->pa, size);
     }
 }
 
-static const struct s2_hooks hooks = {.missing = missing, .before = before, .written = written};
+// A line that reading left in the cache must not outlive what the guest writes past the cache.
+static void after(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size, bool write)
+{
+    struct space *sp = space_of(s2);
+
+    if (write) {
+        written(sp, e, at, size);
+    } else if (is_uncached(sp)) {
+        coherence_before_read(&sp->coherence, e->pa, size);
+    }
+}
+
+static const struct s2_hooks hooks = {.missing = missing, .before = before, .after = after};
 
 // ---- Overrides
 

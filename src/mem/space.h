@@ -52,7 +52,7 @@ struct space {
     hpa_t tables; // of ram, span and hash
     size_t table_pages;
     uint64_t page_attributes; // of a page's descriptor, where data is touched first
-    bool uncached; // a vCPU runs, or may run, with its caches off; for whoever knows to set
+    uint32_t uncached; // vCPUs known to have their caches off, a bit each; space_set_uncached()
     struct space_counters counters;
     struct coherence_counters coherence;
 };
@@ -97,6 +97,9 @@ int space_protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights ri
 bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy);
 // OVERRIDE_LOG: gives the page at at its full rights back.
 int space_lift(struct space *sp, gpa_t at);
+
+// A vCPU has its caches off, or no more. While one has, what Newel reads is looked for in memory.
+void space_set_uncached(struct space *sp, unsigned vcpu, bool uncached);
 
 // A guest's set/way operation, or its turning caches on after one: every page is cleaned and
 // invalidated before the guest next touches it. O(1).

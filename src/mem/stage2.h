@@ -52,7 +52,7 @@ struct s2_hooks {
     int (*missing)(struct stage2 *s2, gpa_t ipa);
     // Before and after Newel touches [ipa, ipa + size), which lies in what e describes.
     void (*before)(struct stage2 *s2, const struct s2_entry *e, gpa_t ipa, size_t size, bool write);
-    void (*written)(struct stage2 *s2, const struct s2_entry *e, gpa_t ipa, size_t size);
+    void (*after)(struct stage2 *s2, const struct s2_entry *e, gpa_t ipa, size_t size, bool write);
 };
 
 struct stage2 {

@@ -9,6 +9,7 @@
 #include "trap/inject.h"
 #include "trap/trap.h"
 #include "trap/walk.h"
+#include "vm/caches.h"
 #include "vm/guest_fdt.h"
 #include "vm/vm.h"
 
@@ -73,7 +74,8 @@ static OUTLINE void no_tables(const struct vcpu *v, uint64_t ipa)
 static bool ram_settled(struct vcpu *v, uint64_t esr, uint64_t ipa, enum space_access access)
 {
     bool fetch = access == SPACE_FETCH;
-    bool uncached = (read_sysreg(sctlr_el1) & (fetch ? SCTLR_I : SCTLR_C)) == 0;
+    uint64_t sctlr = read_sysreg(sctlr_el1);
+    bool uncached = (~sctlr & (SCTLR_M | (fetch ? SCTLR_I : SCTLR_C))) != 0;
     switch (space_fault(&v->vm->space, gpa(ipa), access, uncached)) {
     case SPACE_RETRY:
         if (FSC_TYPE(esr) == FSC_TRANSLATION) {
@@ -128,6 +130,7 @@ static enum trap_result walk_abort(struct vcpu *v, uint64_t esr, uint64_t far, b
     if (in_ram(v->vm, table) && ram_settled(v, esr, table, walk_access(esr))) {
         return TRAP_RETRY;
     }
+    caches_look(v);
     unsigned level = walk_level(v, far, table);
     if (fetch) {
         inject_instruction_abort(v, gva(far), ABORT_EXTERNAL_WALK0, level);
@@ -186,6 +189,7 @@ static OUTLINE enum trap_result data_abort(struct vcpu *v, uint64_t esr)
     if (esr & ISS_CM) {
         return TRAP_EMULATED; // nothing that could be cached is there
     }
+    caches_look(v);
     return esr & ISS_ISV ? access_by_syndrome(v, &f) : access_by_instruction(v, &f);
 }
 

@@ -44,13 +44,6 @@ static enum trap_result raz_wi(struct vcpu *v, uint32_t iss)
     return TRAP_EMULATED;
 }
 
-static enum trap_result ignored(struct vcpu *v, uint32_t iss)
-{
-    (void)v;
-    (void)iss;
-    return TRAP_EMULATED;
-}
-
 static enum trap_result physical_timer(struct vcpu *v, uint32_t iss)
 {
     uint64_t value = gpr_read(v, ISS_RT(iss));
@@ -122,11 +115,19 @@ static const struct sysreg_rule {
     {ANY_OP2, KEY(3, 0, 2, 2, 0), pauth_key},       // APDA, APDB
     {ANY_OP2, KEY(3, 0, 2, 3, 0), pauth_key},       // APGA
     {ANY_OP1 | ANY_CRN | ANY_CRM | ANY_OP2, KEY(2, 0, 0, 0, 0), debug_register},
-    // Cache maintenance by set and way (HCR_EL2.TSW): no way to reach a line by its address, and so
-    // no more than a hint in a VM.
-    {0, KEY(1, 0, 7, 6, 2), ignored},  // DC ISW
-    {0, KEY(1, 0, 7, 10, 2), ignored}, // DC CSW
-    {0, KEY(1, 0, 7, 14, 2), ignored}, // DC CISW
+    {0, KEY(1, 0, 7, 6, 2), set_way_maintain},  // DC ISW
+    {0, KEY(1, 0, 7, 10, 2), set_way_maintain}, // DC CSW
+    {0, KEY(1, 0, 7, 14, 2), set_way_maintain}, // DC CISW
+    // While the caches are off (HCR_EL2.TVM)
+    {0, KEY(3, 0, 1, 0, 0), translation_register},                  // SCTLR_EL1
+    {KEY(0, 0, 0, 0, 1), KEY(3, 0, 2, 0, 0), translation_register}, // TTBR0_EL1, TTBR1_EL1
+    {0, KEY(3, 0, 2, 0, 2), translation_register},                  // TCR_EL1
+    {KEY(0, 0, 0, 0, 1), KEY(3, 0, 5, 1, 0), translation_register}, // AFSR0_EL1, AFSR1_EL1
+    {0, KEY(3, 0, 5, 2, 0), translation_register},                  // ESR_EL1
+    {0, KEY(3, 0, 6, 0, 0), translation_register},                  // FAR_EL1
+    {0, KEY(3, 0, 10, 2, 0), translation_register},                 // MAIR_EL1
+    {0, KEY(3, 0, 10, 3, 0), translation_register},                 // AMAIR_EL1
+    {0, KEY(3, 0, 13, 0, 1), translation_register},                 // CONTEXTIDR_EL1
     // Absent features
     {ANY_CRM | ANY_OP2, KEY(3, 0, 0, 0, 0), undefined},   // writes to the ID space, CRm 8 and up
     {ANY_CRM | ANY_OP2, KEY(3, 0, 9, 0, 0), undefined},   // PMU, SPE, TRBE

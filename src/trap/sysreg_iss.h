@@ -27,6 +27,8 @@ typedef enum trap_result access_fn(struct vcpu *v, uint32_t iss);
 
 // All of op0 = 2: debug; trace is absent (trap/debug.c).
 access_fn debug_register;
+// DC ISW, CSW, CISW, and what HCR_EL2.TVM traps (trap/caches.c).
+access_fn set_way_maintain, translation_register;
 // CTR_EL0, the cache ID registers and maintenance to the point of unification; they trap only for
 // ERRATUM_STALE_FETCH (trap/icache.c).
 access_fn cache_type, cache_id, cache_select, icache_maintain;

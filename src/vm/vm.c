@@ -19,6 +19,7 @@
 #include "lib/print.h"
 #include "mem/guest.h"
 #include "trap/sysreg.h"
+#include "vm/caches.h"
 #include "vm/guest_fdt.h"
 
 #include <string.h>
@@ -159,7 +160,6 @@ static int make_space(struct vm *vm)
     if (err) {
         pool_destroy(&vm->pool);
     }
-    vm->space.uncached = true; // as every vCPU is when it starts
     return err;
 }
 
@@ -327,6 +327,7 @@ static void reset_machine(struct vm *vm)
         vm->vcpu[i]->stolen_ticks = 0;
         vm->stolen[i].nanoseconds = 0;
     }
+    vm->space.uncached = 0;
     tlbi_vmid(stage2_vttbr(&vm->space.s2)); // what the guest before this one left
     if (!vm->config->lazy) {
         coherence_filled(&vm->space.coherence, vm->ram, vm->config->memory);
@@ -355,6 +356,7 @@ static void build_finish(struct vm *vm)
     struct vcpu *first = vm->vcpu[0];
     CHECK(sched_claim(first));
     vcpu_reset(first, gpa(VM_RAM_BASE + vm->plan.kernel), VM_RAM_BASE + vm->plan.dtb);
+    caches_start(first);
     sched_start(first);
 }
 

@@ -29,6 +29,7 @@ static struct vm vm;
 static struct vm_config config = {.memory = 64 << 20, .cpus = CPUS};
 static struct vcpu *v; // who calls: number 0
 static unsigned offs, resets, starts;
+static uint32_t uncached; // vCPUs whose caches are off
 
 bool sched_claim(struct vcpu *target)
 {
@@ -44,6 +45,27 @@ void sched_start(struct vcpu *target)
     assert_int_equal(target->state, VCPU_CLAIMED);
     target->state = VCPU_READY;
     starts++;
+}
+
+void space_set_uncached(struct space *sp, unsigned vcpu, bool off)
+{
+    assert_ptr_equal(sp, &vm.space);
+    uncached = off ? uncached | 1u << vcpu : uncached & ~(1u << vcpu);
+}
+
+void space_maintain_all(struct space *sp)
+{
+    (void)sp;
+}
+
+uint64_t timer_now(void)
+{
+    return 0;
+}
+
+uint64_t timer_ticks_from_us(uint64_t us)
+{
+    return us;
 }
 
 void vm_power_off(struct vm *which)
@@ -87,6 +109,7 @@ static int setup(void **state)
     memset(&features, 0, sizeof(features));
     memset(&fake_sysregs, 0, sizeof(fake_sysregs));
     offs = resets = starts = 0;
+    uncached = 0;
     return 0;
 }
 
@@ -157,6 +180,8 @@ static void cpu_on(void **state)
     assert_int_equal(vm.vcpu[1]->regs.x[0], 0x123456789abcdef0);
     assert_int_equal(vm.vcpu[1]->regs.pstate, PSR_EL1H | PSR_DAIF);
     assert_int_equal(vm.vcpu[1]->el1.sctlr_el1 & (SCTLR_M | SCTLR_C | SCTLR_I), 0);
+    assert_true((vm.vcpu[1]->hcr & HCR_TVM) != 0);
+    assert_int_equal(uncached, 1u << 1);
     assert_int_equal(call(PSCI_CPU_ON_64, 1, ENTRY, 0), PSCI_ALREADY_ON);
     assert_int_equal(call(PSCI_CPU_ON_64, 0, ENTRY, 0), PSCI_ALREADY_ON);
     vm.vcpu[2]->state = VCPU_CLAIMED; // by another vCPU at this moment
@@ -250,6 +275,7 @@ static void endings(void **state)
     (void)state;
     call(PSCI_CPU_OFF, 0, 0, 0);
     assert_int_equal(v->attention, ATTN_OFF);
+    assert_int_equal(uncached, 0);
     call(PSCI_SYSTEM_OFF, 0, 0, 0);
     assert_int_equal(offs, 1);
     call(PSCI_SYSTEM_RESET, 0, 0, 0);

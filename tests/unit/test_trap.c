@@ -11,6 +11,7 @@
 #include "trap/sysreg.h"
 #include "trap/trap.h"
 #include "trap/walk.h"
+#include "vm/caches.h"
 #include "vm/guest_fdt.h"
 #include "vm/vm.h"
 
@@ -31,7 +32,11 @@ static unsigned sgis0, sgis1;
 static bool ram_mapped;
 static enum override_policy ram_policy;
 static enum space_access last_access;
-static unsigned lifted, paused;
+static gpa_t last_fault;
+static unsigned lifted, paused, maintained;
+static bool asked_uncached;
+static uint32_t uncached; // vCPUs whose caches are off
+static uint64_t now;
 static uint8_t table[0x3000]; // guest RAM at VM_RAM_BASE
 
 void log_guest(const char *fmt, ...)
@@ -55,14 +60,38 @@ void panic(const char *fmt, ...)
     abort();
 }
 
-enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached)
+enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool caches)
 {
-    (void)sp, (void)uncached;
+    (void)sp;
+    asked_uncached = caches;
+    last_fault = at;
     if (at.v - VM_RAM_BASE >= 64 << 20) {
         return SPACE_OUTSIDE;
     }
     last_access = access;
     return ram_mapped && access != SPACE_FETCH ? SPACE_RETRY : SPACE_DENIED;
+}
+
+void space_set_uncached(struct space *sp, unsigned vcpu, bool off)
+{
+    (void)sp;
+    uncached = off ? uncached | 1u << vcpu : uncached & ~(1u << vcpu);
+}
+
+void space_maintain_all(struct space *sp)
+{
+    (void)sp;
+    maintained++;
+}
+
+uint64_t timer_now(void)
+{
+    return now;
+}
+
+uint64_t timer_ticks_from_us(uint64_t us)
+{
+    return us;
 }
 
 bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy)
@@ -188,7 +217,9 @@ static int setup(void **state)
     sgis0 = sgis1 = 0;
     ram_mapped = true;
     ram_policy = OVERRIDE_FAULT;
-    lifted = paused = 0;
+    lifted = paused = maintained = 0;
+    uncached = 0;
+    now = 1;
     for (unsigned i = 0; i < ARRAY_SIZE(vm.id); i++) {
         vm.id[i] = 0xabc0000 + i;
     }
@@ -461,6 +492,197 @@ static void permission_faults_ask_the_guests_tables(void **state)
     assert_int_equal(trap_data_abort(v, esr), TRAP_RETRY);
 }
 
+static unsigned asked;
+
+// The guest's stage 1: everything is 16 MiB above its virtual address.
+static uint64_t above(uint64_t va, bool el0, bool write)
+{
+    assert_false(el0 || write);
+    asked++;
+    return PAR_ADDRESS(va + (16 << 20));
+}
+
+// Of a permission fault HPFAR_EL2 holds what it likes, but for one on a stage-1 walk; and of a
+// translation fault it is right, so nobody else is asked.
+static void rubbish_in_hpfar(void **state)
+{
+    const uint64_t va = VM_RAM_BASE + 0x5678, there = va + (16 << 20);
+    const uint64_t fetch = ((uint64_t)EC_IABT_LOWER << 26) | ESR_IL;
+    (void)state;
+    fake_at = above;
+    asked = 0;
+    for (uint64_t rubbish = 1; rubbish < 64; rubbish++) {
+        fake_sysregs.far_el2 = va;
+        fake_sysregs.hpfar_el2 = (rubbish * 0x9e3779b97f4a7c15) & MASK(43, 4);
+        unsigned level = rubbish % 4;
+        assert_int_equal(trap_data_abort(v, (dabt(3, 0, ISS_WNR) & ~UINT64_C(0x3f)) | 0x0c | level),
+                         TRAP_RETRY);
+        assert_int_equal(last_fault.v, there);
+        assert_int_equal(last_access, SPACE_WRITE);
+        last_fault = gpa(0);
+        trap_instruction_abort(v, fetch | 0x0c | level);
+        assert_int_equal(last_fault.v, there);
+    }
+    assert_int_equal(asked, 2 * 63);
+    // It cannot be translated any more, or not yet again: nothing is decided by the rubbish.
+    fake_at = nowhere;
+    last_fault = gpa(0);
+    assert_int_equal(trap_instruction_abort(v, fetch | 0x0f), TRAP_RETRY);
+    assert_int_equal(trap_data_abort(v, (dabt(3, 0, 0) & ~UINT64_C(0x3f)) | 0x0f), TRAP_RETRY);
+    assert_int_equal(last_fault.v, 0);
+    // On a walk, and of a translation fault, HPFAR_EL2 it is.
+    fake_at = above;
+    fault_at(va, VM_RAM_BASE + 0x3000);
+    assert_int_equal(trap_instruction_abort(v, fetch | ISS_S1PTW | 0x0f), TRAP_RETRY);
+    assert_int_equal(last_fault.v, VM_RAM_BASE + 0x3000);
+    assert_int_equal(last_access, SPACE_WRITE);
+    trap_instruction_abort(v, fetch | FSC_TRANSLATION3);
+    assert_int_equal(last_fault.v, VM_RAM_BASE + 0x3678);
+    assert_int_equal(asked, 2 * 63);
+}
+
+// ---- caches that are off, and set/way ----
+
+#define ON (SCTLR_M | SCTLR_C | SCTLR_I)
+
+static void write_register(unsigned crn, unsigned crm, unsigned op2, uint64_t value)
+{
+    v->regs.x[7] = value;
+    assert_int_equal(trap_sysreg(v, iss(3, 0, crn, crm, op2, 7, false)), TRAP_EMULATED);
+}
+
+static bool registers_trap(void)
+{
+    assert_int_equal(v->hcr & HCR_TVM, fake_sysregs.hcr_el2 & HCR_TVM);
+    return (v->hcr & HCR_TVM) != 0;
+}
+
+static void start_uncached(void)
+{
+    fake_sysregs.hcr_el2 = HCR_VM;
+    v->index = 1;
+    caches_start(v);
+    fake_sysregs.hcr_el2 |= v->hcr;
+}
+
+static void registers_of_a_vcpu_without_caches(void **state)
+{
+    (void)state;
+    start_uncached();
+    assert_int_equal(uncached, 2);
+    write_register(2, 0, 0, 0x40001000);
+    write_register(2, 0, 1, 0x40002000);
+    write_register(2, 0, 2, 0xb5193519);
+    write_register(5, 1, 0, 1);
+    write_register(5, 1, 1, 2);
+    write_register(5, 2, 0, 3);
+    write_register(6, 0, 0, ~UINT64_C(0));
+    write_register(10, 2, 0, 0xff440c0400);
+    write_register(10, 3, 0, 5);
+    write_register(13, 0, 1, 6);
+    assert_int_equal(fake_sysregs.ttbr0_el1, 0x40001000);
+    assert_int_equal(fake_sysregs.ttbr1_el1, 0x40002000);
+    assert_int_equal(fake_sysregs.tcr_el1, 0xb5193519);
+    assert_int_equal(fake_sysregs.afsr0_el1, 1);
+    assert_int_equal(fake_sysregs.afsr1_el1, 2);
+    assert_int_equal(fake_sysregs.esr_el1, 3);
+    assert_int_equal(fake_sysregs.far_el1, ~UINT64_C(0));
+    assert_int_equal(fake_sysregs.mair_el1, 0xff440c0400);
+    assert_int_equal(fake_sysregs.amair_el1, 5);
+    assert_int_equal(fake_sysregs.contextidr_el1, 6);
+    write_register(1, 0, 0, SCTLR_EL1_RES1 | SCTLR_I);
+    write_register(1, 0, 0, SCTLR_EL1_RES1 | SCTLR_I | SCTLR_C);
+    assert_true(registers_trap());
+    assert_int_equal(uncached, 2);
+    write_register(1, 0, 0, SCTLR_EL1_RES1 | ON);
+    assert_int_equal(fake_sysregs.sctlr_el1, SCTLR_EL1_RES1 | ON);
+    assert_false(registers_trap());
+    assert_int_equal(uncached, 0);
+    assert_int_equal(maintained, 0); // it maintained nothing by set and way
+    assert_int_equal(v->count.n[CNT_SYSREG_TRANSLATION], 13);
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 1, 0, 0, 7, true)), TRAP_UNHANDLED);
+    // Turned off unseen, and found out.
+    fake_sysregs.sctlr_el1 = SCTLR_EL1_RES1 | SCTLR_C;
+    fault_at(0x1234, 0x09000000);
+    trap_data_abort(v, dabt(2, 3, ISS_S1PTW) & ~ISS_ISV);
+    assert_true(registers_trap());
+    assert_int_equal(uncached, 2);
+    caches_stop(v);
+    assert_int_equal(uncached, 0);
+}
+
+static void set_way(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(trap_sysreg(v, iss(1, 0, 7, 6 + 4 * (i % 3), 2, 1, false)), TRAP_EMULATED);
+    }
+}
+
+static void maintenance_by_set_and_way(void **state)
+{
+    (void)state;
+    start_uncached();
+    set_way(1000); // before they are on
+    assert_int_equal(maintained, 1);
+    write_register(2, 0, 0, 0x40001000);
+    write_register(1, 0, 0, ON);
+    assert_int_equal(maintained, 2);
+    assert_false(registers_trap());
+    set_way(1000); // while they are on
+    assert_int_equal(maintained, 3);
+    assert_true(registers_trap());
+    assert_int_equal(uncached, 0);
+    now += 999; // a long loop
+    set_way(1);
+    assert_int_equal(maintained, 3);
+    now++;
+    set_way(1);
+    assert_int_equal(maintained, 4);
+    write_register(2, 0, 0, 0x40001000); // and done
+    assert_int_equal(maintained, 5);
+    assert_false(registers_trap());
+    set_way(1000); // before they go off
+    write_register(1, 0, 0, SCTLR_I);
+    assert_int_equal(maintained, 7);
+    assert_true(registers_trap());
+    assert_int_equal(uncached, 2);
+    set_way(1000); // after
+    write_register(1, 0, 0, ON);
+    assert_int_equal(maintained, 9);
+    assert_false(registers_trap());
+    assert_int_equal(v->count.n[CNT_SYSREG_SETWAY], 4002);
+}
+
+static void forced_cacheability_traps_nothing(void **state)
+{
+    (void)state;
+    features.fwb = true;
+    start_uncached();
+    assert_false(registers_trap());
+    set_way(10);
+    caches_found_off(v);
+    assert_false(registers_trap());
+    assert_int_equal(maintained + uncached, 0);
+}
+
+// The state that a fault is served by.
+static void faults_without_caches(void **state)
+{
+    static const uint64_t sctlr[] = {ON, SCTLR_M | SCTLR_C, SCTLR_C | SCTLR_I, SCTLR_M | SCTLR_I,
+                                     0};
+    static const bool data[] = {false, false, true, true, true};
+    static const bool fetches[] = {false, true, true, false, true};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(sctlr); i++) {
+        fake_sysregs.sctlr_el1 = sctlr[i];
+        fault_at(0x1000, VM_RAM_BASE + 0x5000);
+        trap_data_abort(v, dabt(2, 3, 0));
+        assert_int_equal(asked_uncached, data[i]);
+        trap_instruction_abort(v, ((uint64_t)EC_IABT_LOWER << 26) | ESR_IL | FSC_TRANSLATION3);
+        assert_int_equal(asked_uncached, fetches[i]);
+    }
+}
+
 // ---- the guest's own walk ----
 
 #define TCR(tg0, t0sz) (((uint64_t)(tg0) << 14) | (t0sz))
@@ -583,6 +805,11 @@ int main(void)
         T(ram),
         T(protected_ram),
         T(permission_faults_ask_the_guests_tables),
+        T(rubbish_in_hpfar),
+        T(registers_of_a_vcpu_without_caches),
+        T(maintenance_by_set_and_way),
+        T(forced_cacheability_traps_nothing),
+        T(faults_without_caches),
         T(walk_of_four_levels),
         T(walks_that_start_lower),
         T(abort_on_a_walk),
