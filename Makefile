@@ -69,7 +69,7 @@ $(BUILD)/newel.elf: $(EL2_OBJECTS) src/arch/newel.lds tools/symbols
 	$(call link,$(EL2_OBJECTS))
 
 # The same with commands that break it, for the tests of what a broken Newel does.
-EL2_TEST_OBJECTS := $(filter-out $(BUILD)/el2/src/mon/cmd_none.c.o,$(EL2_OBJECTS)) $(patsubst %,$(BUILD)/el2/%.o,$(wildcard tests/el2/*.c))
+EL2_TEST_OBJECTS := $(filter-out %/cmd_none.c.o %/port_none.c.o,$(EL2_OBJECTS)) $(patsubst %,$(BUILD)/el2/%.o,$(wildcard tests/el2/*.c))
 $(BUILD)/test/newel.elf: $(EL2_TEST_OBJECTS) src/arch/newel.lds tools/symbols
 	$(call link,$(EL2_TEST_OBJECTS))
 

@@ -43,6 +43,7 @@
     X(TIMER_VIRT, "timer.virt", "virtual timer interrupt")                                     \
     X(TIMER_PHYS, "timer.phys", "emulated physical timer expired")                             \
     X(PSCI_CALL, "psci.call", "PSCI call")                                                     \
+    X(CALL_IO, "call.io", "x86 I/O instruction called (guest-tools)")                          \
     X(SCHED_IN, "sched.in", "times switched in")                                               \
     X(SCHED_BLOCK, "sched.block", "times blocked in WFI")                                      \
     X(UNHANDLED, "unhandled", "exits that nothing here handles")

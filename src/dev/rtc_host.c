@@ -18,3 +18,11 @@ uint64_t rtc_host_now(void)
 {
     return epoch == 0 ? 0 : epoch + (timer_now() - epoch_counter) / timer_frequency();
 }
+
+bool rtc_host_time(uint64_t *seconds, uint32_t *microseconds)
+{
+    uint64_t ticks = timer_now() - epoch_counter, frequency = timer_frequency();
+    *seconds = epoch + ticks / frequency;
+    *microseconds = (uint32_t)(ticks % frequency * 1000000 / frequency);
+    return epoch != 0;
+}

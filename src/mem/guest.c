@@ -88,6 +88,7 @@ static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, const struct acc
     return 0;
 }
 
+// A piece of NULL: it is only asked whether it could be done.
 static int access(struct stage2 *s2, gpa_t at, size_t size, const struct access *a)
 {
     if (size == 0) {
@@ -99,7 +100,7 @@ static int access(struct stage2 *s2, gpa_t at, size_t size, const struct access 
     spin_lock(&s2->lock);
     int err = for_pieces(s2, at, size, a, true);
 
-    if (err == 0) {
+    if (err == 0 && a->piece != NULL) {
         err = for_pieces(s2, at, size, a, false);
     }
     spin_unlock(&s2->lock);
@@ -118,6 +119,11 @@ int guest_write(struct stage2 *s2, gpa_t to, const void *from, size_t size)
     const char *next = from;
 
     return access(s2, to, size, &(struct access){S2_W, copy_in, &next});
+}
+
+int guest_writable(struct stage2 *s2, gpa_t to, size_t size)
+{
+    return access(s2, to, size, &(struct access){S2_W, NULL, NULL});
 }
 
 int guest_zero(struct stage2 *s2, gpa_t to, size_t size)

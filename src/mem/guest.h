@@ -13,4 +13,6 @@
 // KiB).
 int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size);
 int guest_write(struct stage2 *s2, gpa_t to, const void *from, size_t size);
+// Would guest_write() do it? Nothing is copied.
+int guest_writable(struct stage2 *s2, gpa_t to, size_t size);
 int guest_zero(struct stage2 *s2, gpa_t to, size_t size);

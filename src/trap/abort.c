@@ -95,6 +95,11 @@ static bool ram_settled(struct vcpu *v, uint64_t esr, uint64_t ipa, enum space_a
     return false;
 }
 
+bool ram_access_settled(struct vcpu *v, uint64_t ipa, enum space_access access)
+{
+    return in_ram(v->vm, ipa) && ram_settled(v, 0, ipa, access);
+}
+
 // A walk that was refused permission is one that wanted to write, if it may read.
 static enum space_access walk_access(uint64_t esr)
 {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/sysreg_bits.h"
+#include "mem/space.h"
 #include "trap/trap.h"
 
 #include <stdbool.h>
@@ -31,3 +32,7 @@ enum trap_result access_by_syndrome(struct vcpu *v, const struct fault *f);
 
 // From the instruction itself.
 enum trap_result access_by_instruction(struct vcpu *v, const struct fault *f);
+
+// Newel could not access the guest's memory at ipa on its behalf. True if the guest is to try
+// again: it was not populated, or an override was lifted; false if it gets an abort.
+bool ram_access_settled(struct vcpu *v, uint64_t ipa, enum space_access access);

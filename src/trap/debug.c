@@ -6,6 +6,7 @@
 #include "cpu/features.h"
 #include "trap/gpr.h"
 #include "trap/inject.h"
+#include "trap/io.h"
 #include "trap/sysreg_iss.h"
 
 #include <stddef.h>
@@ -15,6 +16,8 @@
 #define MDCCINT_RW   (BIT(29) | BIT(30))
 #define CLAIM_TAGS   UINT64_C(0xff)
 #define DEBUG_AT_EL0 3 // op1 of what EL0 may access
+
+#define BRK_IMMEDIATE(esr) ((esr)&0xffff)
 
 // One access. False where the register cannot be accessed that way: UNDEFINED.
 typedef bool debug_fn(struct vcpu *v, uint32_t iss, uint64_t *value);
@@ -185,6 +188,9 @@ enum trap_result trap_debug(struct vcpu *v, uint64_t esr)
     uint64_t ec = ESR_EC(esr);
     bool pair = ec == EC_BREAKPT_LOWER || ec == EC_SSTEP_LOWER || ec == EC_WATCHPT_LOWER;
     bool watchpoint = ec == EC_WATCHPT_LOWER;
+    if (ec == EC_BRK64 && BRK_IMMEDIATE(esr) == IO_MAGIC && io_exists(v)) {
+        return io_call(v);
+    }
     if (pair && !from_el0(v)) {
         ec++;
     }

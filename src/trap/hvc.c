@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "call/smccc.h"
+#include "trap/io.h"
 #include "trap/trap.h"
 
 // DEN0028 2.9: only an immediate of zero is the calling convention's.
 #define CALL_IMMEDIATE(esr) ((esr)&0xffff)
 
+static OUTLINE enum trap_result other_immediate(struct vcpu *v, uint64_t esr)
+{
+    if (CALL_IMMEDIATE(esr) == IO_MAGIC && io_exists(v)) {
+        return io_call_after(v);
+    }
+    v->regs.x[0] = (uint64_t)SMCCC_NOT_SUPPORTED;
+    return TRAP_RETRY;
+}
+
 enum trap_result trap_hvc(struct vcpu *v, uint64_t esr)
 {
     if (CALL_IMMEDIATE(esr) != 0) {
-        v->regs.x[0] = (uint64_t)SMCCC_NOT_SUPPORTED;
-        return TRAP_RETRY;
+        return other_immediate(v, esr);
     }
     (void)smccc_call(v);
     return TRAP_RETRY; // ELR_EL2 is past an HVC already

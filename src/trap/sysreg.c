@@ -8,6 +8,7 @@
 #include "irq/vtimer.h"
 #include "trap/gpr.h"
 #include "trap/inject.h"
+#include "trap/io.h"
 #include "trap/pauth.h"
 #include "trap/sysreg_iss.h"
 #include "vm/vm.h"
@@ -18,6 +19,9 @@
 #define ID_SPACE      KEY(3, 0, 0, 0, 0)
 #define ID_ROWS       KEY(0, 0, 0, 7, 0)
 #define ICC_SGI1R_EL1 KEY(3, 0, 12, 11, 5)
+// MRS XZR, MDCCSR_EL0
+#define CALL       (KEY(2, 3, 0, 1, 0) | ISS_TO_XZR | ISS_READ)
+#define ISS_TO_XZR (31u << 5)
 
 void sysreg_init_vm(struct vm *vm)
 {
@@ -165,6 +169,9 @@ static OUTLINE enum trap_result by_rule(struct vcpu *v, uint32_t iss)
 {
     if ((iss & ALL) == ICC_SGI1R_EL1) {
         return send_sgi(v, iss, true);
+    }
+    if ((iss & (ALL | ISS_TO_XZR | ISS_READ)) == CALL && io_is_called(v)) {
+        return io_call(v);
     }
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         if ((iss & ALL & ~rules[i].ignore) == rules[i].key) {

@@ -169,6 +169,14 @@ static void put_gic(struct writer *w, unsigned cpus)
     end(w);
 }
 
+// By which clients know that VMware's backdoor is there.
+static void put_hypervisor(struct writer *w)
+{
+    begin(w, "hypervisor");
+    put_string(w, "compatible", "vmware");
+    end(w);
+}
+
 // Secure physical, physical, virtual, EL2 physical: as virt has them, the first and last being of
 // no use to a VM.
 static void put_timer(struct writer *w)
@@ -244,6 +252,9 @@ static void put_tree(struct writer *w, const struct guest_fdt_params *p)
     put_cpus(w, p);
     put_timer(w);
     put_clock(w);
+    if (p->config->guest_tools) {
+        put_hypervisor(w);
+    }
     put_aliases(w);
     put_chosen(w, p);
     end(w);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/manifest.h"
 
+#include "dev/port.h"
 #include "lib/bits.h"
 #include "lib/error.h"
 #include "lib/print.h"
@@ -34,6 +35,7 @@ struct property {
     uint16_t offset, width;      // of the field; width 0: checked and not kept
     uint64_t min, max, multiple; // numbers: both ends included; multiple 0 is any
     const char *words[4];
+    bool test; // known to the tests' image alone
 };
 
 #define FIELD(type, member) .offset = offsetof(type, member), .width = sizeof(((type *)0)->member)
@@ -59,6 +61,10 @@ static const struct property vm_properties[] = {
     {"autostart", KIND_CHOICE, FIELD(struct vm_config, autostart), .words = {"no", "yes"}},
     {"populate", KIND_CHOICE, FIELD(struct vm_config, lazy), .words = {"eager", "lazy"}},
     {"populate-granule", KIND_CHOICE, FIELD(struct vm_config, small_pages), .words = {"2m", "4k"}},
+    {"guest-tools", KIND_CHOICE, FIELD(struct vm_config, guest_tools), .words = {"none", "vmware"}},
+    {"backdoor-brk", KIND_CHOICE, FIELD(struct vm_config, backdoor_brk), .words = {"no", "yes"}},
+    {"test-ports", KIND_CHOICE, FIELD(struct vm_config, test_ports), .words = {"no", "yes"},
+     .test = true},
     {"sve", KIND_CHOICE, FIELD(struct vm_config, sve), .words = {"off", "on"}},
 };
 
@@ -254,13 +260,21 @@ struct table {
     uint32_t seen; // bit n: row n
 };
 
+static bool is_known(const struct property *p)
+{
+    return !p->test || port_test_devices;
+}
+
 static int fail_unknown(struct reader *r, const struct table *t, const char *name)
 {
     char known[256] = "";
     size_t len = 0;
     for (size_t i = 0; i < t->count; i++) {
-        len += format(known + len, sizeof(known) - len, "%s%s", i > 0 ? ", " : "", t->rows[i].name);
-        len = MIN(len, sizeof(known) - 1);
+        if (is_known(&t->rows[i])) {
+            len += format(known + len, sizeof(known) - len, "%s%s", i > 0 ? ", " : "",
+                          t->rows[i].name);
+            len = MIN(len, sizeof(known) - 1);
+        }
     }
     if (t->count == 0) {
         return fail(r, name, "is unknown (this node has no properties)");
@@ -277,7 +291,7 @@ static int read_property(struct reader *r, struct table *t, int offset, void *ob
         return fail(r, NULL, "a property cannot be read: %s", fdt_strerror(size));
     }
     for (size_t i = 0; i < t->count; i++) {
-        if (strcmp(name, t->rows[i].name) != 0) {
+        if (strcmp(name, t->rows[i].name) != 0 || !is_known(&t->rows[i])) {
             continue;
         }
         if ((t->seen & BIT(i)) != 0) {
@@ -404,6 +418,18 @@ static int check_kernel(struct reader *r, const struct table *t, struct vm_confi
     return check_image(r, c);
 }
 
+// What belongs to guest-tools has no meaning without them.
+static int check_tools(struct reader *r, const struct table *t, const struct vm_config *c)
+{
+    static const char *const names[] = {"backdoor-brk", "test-ports"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (table_has(t, names[i]) && !c->guest_tools) {
+            return fail(r, names[i], "is there without tools (guest-tools has to be \"vmware\")");
+        }
+    }
+    return 0;
+}
+
 static int check_layout(struct reader *r, const struct vm_config *c)
 {
     struct load_plan plan;
@@ -475,6 +501,7 @@ static int read_vm(struct reader *r, int node, struct manifest *m)
         err = fail_subnode(r, fdt_first_subnode(r->fdt, node));
     }
     err = err != 0 ? err : check_kernel(r, &t, c);
+    err = err != 0 ? err : check_tools(r, &t, c);
     err = err != 0 ? err : check_layout(r, c);
     m->vm_count += err == 0;
     return err;

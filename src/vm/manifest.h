@@ -32,6 +32,9 @@ struct vm_config {
     bool sve;                               // "on" or "off"; true if left out
     bool autostart;                         // "yes" or "no"; true if left out
     bool lazy;                              // populate = "lazy"; "eager" if left out
+    bool guest_tools;                       // guest-tools = "vmware"; "none" if left out
+    bool backdoor_brk;                      // "no" or "yes"; false if left out
+    bool test_ports;                        // "no" or "yes"; in the tests' image alone
     bool small_pages;                       // populate-granule = "4k"; "2m" if left out
 };
 

@@ -4,6 +4,8 @@
 #include "arch/bulk.h"
 #include "arch/cache.h"
 #include "arch/sysreg_bits.h"
+#include "call/backdoor.h"
+#include "call/message.h"
 #include "call/pvtime.h"
 #include "con/console.h"
 #include "cpu/features.h"
@@ -100,6 +102,7 @@ static void make_vcpu(struct vm *vm, unsigned index, char *memory, char *timers)
     v->vtcr = stage2_vtcr(&vm->space.s2);
     list_init(&v->queue);
     switch_init_vcpu(v);
+    v->mdcr |= vm->config->backdoor_brk ? MDCR_TDE : 0;
     vtimer_init(v);
 }
 
@@ -163,6 +166,32 @@ static int make_space(struct vm *vm)
     return err;
 }
 
+// The state of its tools, and the ports by which they reach it.
+static int make_tools(struct vm *vm)
+{
+    vm->ports.count = 0;
+    if (!vm->config->guest_tools) {
+        return 0;
+    }
+    vm->tools = tools_create(vm->config, vm->owner);
+    if (vm->tools == NULL) {
+        return ERR_NOMEM;
+    }
+    backdoor_add(&vm->ports);
+    if (vm->config->test_ports) {
+        port_add_test_devices(&vm->ports, vm->number);
+    }
+    return 0;
+}
+
+static void destroy_tools(struct vm *vm)
+{
+    if (vm->tools != NULL) {
+        tools_destroy(vm->tools);
+        vm->tools = NULL;
+    }
+}
+
 // All the memory a VM will ever have, at once: afterwards nothing that its guest does can fail for
 // want of it.
 static int reserve(struct vm *vm)
@@ -176,7 +205,8 @@ static int reserve(struct vm *vm)
     if (err) {
         return err;
     }
-    err = make_space(vm);
+    err = make_tools(vm);
+    err = err ? err : make_space(vm);
     if (!err) {
         err = make_control(vm);
         if (err) {
@@ -185,6 +215,7 @@ static int reserve(struct vm *vm)
         }
     }
     if (err) {
+        destroy_tools(vm);
         frames_free(vm->owner, vm->ram, c->memory / PAGE_SIZE);
     }
     return err;
@@ -314,6 +345,9 @@ static void reset_machine(struct vm *vm)
     pl011_init(&vm->uart, vm->vgic, console_vm_write, vm->console);
     pl031_init(&vm->rtc, vm->vgic, rtc_host_now());
     gic_frames_init(&vm->gic, vm->config->cpus);
+    if (vm->tools != NULL) {
+        tools_reset(vm->tools);
+    }
     bus_add(&vm->bus, &vm->gic.dist);
     bus_add(&vm->bus, &vm->gic.rdist);
     bus_add(&vm->bus, &vm->uart.dev);
@@ -424,6 +458,7 @@ static bool destroy_step(struct work *work)
     tlbi_vmid(stage2_vttbr(&vm->space.s2));
     space_destroy(&vm->space);
     pool_destroy(&vm->pool);
+    destroy_tools(vm);
     forget_vcpus(vm);
     frames_free(vm->owner, vm->control, vm->control_pages);
     CHECK(frames_owned_by(vm->owner) == 0);

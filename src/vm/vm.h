@@ -10,6 +10,7 @@
 #include "dev/gic_frames.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
+#include "dev/port.h"
 #include "irq/vgic.h"
 #include "mem/pool.h"
 #include "mem/space.h"
@@ -49,6 +50,8 @@ struct vm {
     struct pl031 rtc;
     struct bus bus;
     struct gic_frames gic;
+    struct tools *tools; // NULL: without guest-tools there are neither ports nor a backdoor
+    struct port_bus ports;
     struct id_policy id_policy;
     uint64_t id[8 + ID_REG_COUNT]; // what the guest reads, by CRm * 8 + op2 (trap/sysreg.c)
     struct console_vm *console;

@@ -3,6 +3,7 @@
 #include "arch/sysreg.h"
 #include "cpu/features.h"
 #include "fake_debug.h"
+#include "trap/io.h"
 #include "trap/sysreg_iss.h"
 
 #include <setjmp.h>
@@ -26,12 +27,33 @@
 #define TRCSTATR   KEY(2, 1, 0, 3, 0)
 #define VBAR       UINT64_C(0xffff800010010800)
 
+static struct vm vm;
 static struct vcpu *v;
+
+// Calls of x86's I/O instructions.
+static unsigned calls;
+
+enum trap_result io_call(struct vcpu *which)
+{
+    (void)which;
+    calls++;
+    return TRAP_EMULATED;
+}
+
+enum trap_result io_call_after(struct vcpu *which)
+{
+    (void)which;
+    calls++;
+    return TRAP_RETRY;
+}
 
 static int setup(void **state)
 {
     (void)state;
     v = calloc(1, sizeof(*v));
+    v->vm = &vm;
+    vm.tools = NULL;
+    calls = 0;
     features.breakpoints = 6;
     features.watchpoints = 4;
     fake_sysregs = (struct fake_sysregs){.vbar_el1 = VBAR};
@@ -196,6 +218,25 @@ static void tdcc_sends_el0_to_el1(void **state)
     assert_int_equal(read(MDCCSR_EL0), 0);
 }
 
+// BRK #0x86 comes to EL2 where the manifest lets it; all others are EL1's own.
+static void breaks_call(void **state)
+{
+    (void)state;
+    uint64_t brk = ((uint64_t)EC_BRK64 << 26) | ESR_IL;
+    assert_int_equal(trap_debug(v, brk | IO_MAGIC), TRAP_FAULT);
+    vm.tools = (struct tools *)&vm;
+    assert_int_equal(calls, 0);
+    assert_int_equal(trap_debug(v, brk | IO_MAGIC), TRAP_EMULATED);
+    assert_int_equal(calls, 1);
+    v->regs.pc = 0x5000;
+    v->regs.pstate = PSR_EL0T;
+    assert_int_equal(trap_debug(v, brk | 0x186), TRAP_FAULT);
+    assert_int_equal(fake_sysregs.esr_el1, brk | 0x186);
+    assert_int_equal(fake_sysregs.elr_el1, 0x5000);
+    assert_int_equal(v->regs.pc, VBAR + 0x400);
+    assert_int_equal(calls, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -209,6 +250,7 @@ int main(void)
         T(absent_ones_are_undefined),
         T(claim_tags),
         T(tdcc_sends_el0_to_el1),
+        T(breaks_call),
     };
     return cmocka_run_group_tests_name("debug", tests, NULL, NULL);
 }

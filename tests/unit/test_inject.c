@@ -3,6 +3,7 @@
 #include "arch/sysreg.h"
 #include "cpu/features.h"
 #include "trap/inject.h"
+#include "trap/io.h"
 #include "trap/trap.h"
 
 #include <setjmp.h>
@@ -12,6 +13,13 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+enum trap_result io_call(struct vcpu *which)
+{
+    (void)which;
+    fail();
+    return TRAP_EMULATED;
+}
 
 #define VBAR UINT64_C(0xffff800010010800)
 #define PC   UINT64_C(0xffff800008001234)

@@ -138,6 +138,8 @@ static void test_least_that_is_needed(void **state)
     assert_int_equal(c->weight, 100);
     assert_true(c->autostart);
     assert_true(c->sve);
+    assert_false(c->guest_tools);
+    assert_false(c->backdoor_brk);
 }
 
 static void test_all_properties(void **state)
@@ -147,7 +149,8 @@ static void test_all_properties(void **state)
                          "A_b-9 { memory-mib = <128>; cpus = <16>; kernel = /incbin/(\"@raw\");"
                          "ramdisk = /incbin/(\"@ramdisk\"); bootargs = \"console=ttyAMA0 quiet\";"
                          "load-offset = <0x0 0x200000>; cpu-affinity = <3 1>; weight = <10000>;"
-                         "autostart = \"no\"; sve = \"off\"; }; }; };");
+                         "autostart = \"no\"; sve = \"off\"; "
+                         "guest-tools = \"vmware\"; backdoor-brk = \"yes\"; }; }; };");
     assert_string_equal(message, "");
     assert_int_equal(err, 0);
     assert_int_equal(manifest.vm_count, 2);
@@ -165,6 +168,8 @@ static void test_all_properties(void **state)
     assert_int_equal(c->weight, 10000);
     assert_false(c->autostart);
     assert_false(c->sve);
+    assert_true(c->guest_tools);
+    assert_true(c->backdoor_brk);
 }
 
 static void test_choices_and_defaults(void **state)
@@ -293,7 +298,11 @@ static void test_wrong_values(void **state)
         {IN_VM(VM "cpu = <1>;"),
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, ramdisk, "
              "bootargs, load-offset, cpu-affinity, weight, autostart, "
-             "populate, populate-granule, sve)"},
+             "populate, populate-granule, guest-tools, backdoor-brk, sve)"},
+        {IN_VM(VM "guest-tools = \"kvm\";"),
+         WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},
+        {IN_VM(VM "backdoor-brk = \"yes\";"),
+         WEB "\"backdoor-brk\": is there without tools (guest-tools has to be \"vmware\")"},
         {IN_VM(VM "disk { };"),
          "manifest: /vms/web: node \"disk\" is unknown (a VM has properties only)"},
         {IN_VM(VM "autostart = \"a\\nb\\e[2J\";"),

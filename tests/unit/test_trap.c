@@ -8,6 +8,7 @@
 #include "lib/check.h"
 #include "lib/log.h"
 #include "mem/guest.h"
+#include "trap/io.h"
 #include "trap/sysreg.h"
 #include "trap/trap.h"
 #include "trap/walk.h"
@@ -113,6 +114,23 @@ int space_lift(struct space *sp, gpa_t at)
     (void)sp, (void)at;
     lifted++;
     return 0;
+}
+
+// Calls of x86's I/O instructions.
+static unsigned calls;
+
+enum trap_result io_call(struct vcpu *which)
+{
+    (void)which;
+    calls++;
+    return TRAP_EMULATED;
+}
+
+enum trap_result io_call_after(struct vcpu *which)
+{
+    (void)which;
+    calls++;
+    return TRAP_RETRY;
 }
 
 static struct percpu cpu;
@@ -787,6 +805,37 @@ static void stage1_faults_in_stage2s_dress(void **state)
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+#define MDCCSR(rt) iss(2, 3, 0, 1, 0, rt, true)
+
+// A VM with tools calls by reading MDCCSR_EL0 into nothing; all else is a read of the register.
+static void reads_of_the_channels_status_call(void **state)
+{
+    (void)state;
+    calls = 0;
+    v->regs.x[7] = UINT64_C(0x860000000e);
+    vm.tools = NULL;
+    assert_int_equal(trap_sysreg(v, MDCCSR(31)), TRAP_EMULATED);
+    assert_int_equal(calls, 0);
+    vm.tools = (struct tools *)&vm;
+    assert_int_equal(trap_sysreg(v, MDCCSR(31)), TRAP_EMULATED);
+    assert_int_equal(calls, 1);
+    v->regs.pstate = PSR_EL0T;
+    v->debug.mdscr = MDSCR_TDCC; // which would send the access to EL1
+    assert_int_equal(trap_sysreg(v, MDCCSR(31)), TRAP_EMULATED);
+    assert_int_equal(calls, 2);
+    v->regs.x[7] = UINT64_C(0x18600000000e);
+    assert_int_equal(trap_sysreg(v, MDCCSR(31)), TRAP_FAULT);
+    v->debug.mdscr = 0;
+    assert_int_equal(trap_sysreg(v, MDCCSR(31)), TRAP_EMULATED);
+    v->regs.x[7] = UINT64_C(0x860000000e);
+    v->regs.x[3] = 1;
+    assert_int_equal(trap_sysreg(v, MDCCSR(3)), TRAP_EMULATED);
+    assert_int_equal(v->regs.x[3], 0);
+    assert_int_equal(trap_sysreg(v, iss(2, 3, 0, 5, 0, 31, false)), TRAP_EMULATED);
+    assert_int_equal(calls, 2);
+    vm.tools = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -815,6 +864,7 @@ int main(void)
         T(abort_on_a_walk),
         T(caches_that_are_not_coherent),
         T(stage1_faults_in_stage2s_dress),
+        T(reads_of_the_channels_status_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
