@@ -187,6 +187,9 @@ void sched_start(struct vcpu *v)
 {
     spin_lock(&sched.lock);
     CHECK(v->state == VCPU_CLAIMED);
+    if (v->share->paused) { // it may have lost its notice when it turned itself off
+        vcpu_request(v, ATTN_PAUSE);
+    }
     make_ready(v);
     spin_unlock(&sched.lock);
 }
@@ -207,11 +210,27 @@ void sched_block(struct vcpu *v)
     spin_unlock(&sched.lock);
 }
 
-void sched_set_paused(struct sched_share *share, bool paused)
+void sched_set_paused(struct sched_share *share)
 {
     spin_lock(&sched.lock);
-    share->paused = paused;
+    share->paused = true;
     spin_unlock(&sched.lock);
+}
+
+uint64_t sched_end_pause(struct sched_share *share)
+{
+    spin_lock(&sched.lock);
+    bool stood = share->paused && share->resting > 0 && share->resting == share->on;
+    uint64_t ticks = stood ? timer_now() - share->rested_at : 0;
+    share->paused = false;
+    spin_unlock(&sched.lock);
+    return ticks;
+}
+
+static void end_rest(struct vcpu *v)
+{
+    v->share->resting -= v->state == VCPU_PAUSED;
+    make_ready(v);
 }
 
 void sched_pause(struct vcpu *v)
@@ -224,6 +243,8 @@ void sched_pause(struct vcpu *v)
     } else {
         account(v);
         set_active(v, false);
+        v->share->resting++;
+        v->share->rested_at = v->run_since;
         this_cpu()->current = NULL;
     }
     spin_unlock(&sched.lock);
@@ -233,7 +254,7 @@ void sched_resume(struct vcpu *v)
 {
     spin_lock(&sched.lock);
     if (v->state == VCPU_PAUSED) {
-        make_ready(v);
+        end_rest(v);
     }
     spin_unlock(&sched.lock);
 }
@@ -244,6 +265,7 @@ bool sched_off(struct vcpu *v)
     account(v);
     set_active(v, false);
     v->state = VCPU_OFF;
+    v->share->rested_at = v->run_since;
     this_cpu()->current = NULL;
     bool last = --v->share->on == 0;
     spin_unlock(&sched.lock);
@@ -263,7 +285,7 @@ void vcpu_notify(struct vcpu *v, uint32_t attention)
     } else if (state == VCPU_BLOCKED || (state == VCPU_PAUSED && (attention & ATTN_STOP))) {
         spin_lock(&sched.lock);
         if (v->state == state) {
-            make_ready(v);
+            end_rest(v);
         }
         spin_unlock(&sched.lock);
     }

@@ -24,8 +24,12 @@ void sched_work(struct work *work);
 // calls vcpu_reset() and sched_start().
 bool sched_claim(struct vcpu *v);
 
-// Any CPU: from now on sched_pause() keeps the VM's vCPUs; each has to be told, by ATTN_PAUSE.
-void sched_set_paused(struct sched_share *share, bool paused);
+// Any CPU: from now on sched_pause() keeps the VM's vCPUs; each has to be told, by ATTN_PAUSE. One
+// that starts meanwhile is kept as well.
+void sched_set_paused(struct sched_share *share);
+// It keeps none any more; those it has need sched_resume(). The counter ticks for which all of them
+// have stood still, 0 if one has not been paused yet.
+uint64_t sched_end_pause(struct sched_share *share);
 // The vCPU goes on, its VM being paused no more.
 void sched_resume(struct vcpu *v);
 

@@ -65,10 +65,12 @@ enum vcpu_attention {
 
 // A VM's part of the machine's time, shared by its vCPUs; under the scheduler's lock.
 struct sched_share {
-    uint32_t weight; // 1..10000; twice the weight, twice the time
-    uint32_t active; // vCPUs that are ready or running
-    uint32_t on;     // vCPUs that are not off
-    bool paused;     // none of them runs
+    uint32_t weight;    // 1..10000; twice the weight, twice the time
+    uint32_t active;    // vCPUs that are ready or running
+    uint32_t on;        // vCPUs that are not off
+    bool paused;        // none of them is to run
+    uint32_t resting;   // vCPUs that are paused
+    uint64_t rested_at; // counter ticks: when the last of them left its CPU
 };
 
 struct vcpu {

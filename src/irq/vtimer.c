@@ -75,6 +75,13 @@ void vtimer_set_offset(struct vcpu *v, uint64_t offset)
     v->vtimer->offset = offset;
 }
 
+void vtimer_stood_still(struct vcpu *v, uint64_t ticks)
+{
+    struct vtimer *vt = v->vtimer;
+    CHECK(ticks == 0 || !(vt->loaded || vt->watched));
+    vt->offset += ticks;
+}
+
 void vtimer_load(struct vcpu *v)
 {
     struct vtimer *vt = v->vtimer;

@@ -21,6 +21,10 @@ void vtimer_reset(struct vcpu *v);
 // CNTVOFF_EL2. One value for all vCPUs of a VM, before any of them runs.
 void vtimer_set_offset(struct vcpu *v, uint64_t offset);
 
+// It has stood still for so many ticks, as have all vCPUs of its VM, and its virtual counter with
+// it.
+void vtimer_stood_still(struct vcpu *v, uint64_t ticks);
+
 // On the vCPU's own CPU, around its time there, without the scheduler's lock. Neither does harm
 // where the state is there already. vtimer_load() comes before vgic_load(), vtimer_save() after
 // vgic_save().

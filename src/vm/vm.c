@@ -518,7 +518,7 @@ int vm_pause(struct vm *vm)
     int err = vm->state == VM_RUNNING ? 0 : ERR_BUSY;
     if (!err) {
         vm->state = VM_PAUSED;
-        sched_set_paused(&vm->share, true);
+        sched_set_paused(&vm->share);
         for (unsigned i = 0; i < vm->config->cpus; i++) {
             vcpu_notify(vm->vcpu[i], ATTN_PAUSE);
         }
@@ -536,7 +536,10 @@ int vm_resume(struct vm *vm)
     int err = vm->state == VM_PAUSED ? 0 : ERR_BUSY;
     if (!err) {
         vm->state = VM_RUNNING;
-        sched_set_paused(&vm->share, false);
+        uint64_t ticks = sched_end_pause(&vm->share);
+        for (unsigned i = 0; i < vm->config->cpus; i++) {
+            vtimer_stood_still(vm->vcpu[i], ticks);
+        }
         for (unsigned i = 0; i < vm->config->cpus; i++) {
             sched_resume(vm->vcpu[i]);
         }
@@ -551,7 +554,7 @@ int vm_stop(struct vm *vm, enum vm_after_stop then)
     bool off = vm->state == VM_OFF && then == VM_DESTROY;
     int err = is_on(vm) || off ? 0 : ERR_BUSY;
     if (!err) {
-        sched_set_paused(&vm->share, false);
+        (void)sched_end_pause(&vm->share);
         vm->state = VM_STOPPING;
         vm->after_stop = then;
     }

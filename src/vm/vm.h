@@ -21,7 +21,7 @@ enum vm_state {
     VM_OFF,      // exists, no vCPU runs; holds its memory
     VM_BUILDING, // its memory is being filled
     VM_RUNNING,
-    VM_PAUSED,    // its vCPUs wait, or will at their next exit; its timers go on
+    VM_PAUSED,    // its vCPUs wait, or will at their next exit; their virtual counter stands still
     VM_STOPPING,  // its vCPUs are leaving their CPUs
     VM_DESTROYED, // holds nothing; start makes it anew
 };

@@ -163,6 +163,112 @@ static void blocked_here_runs_elsewhere(void **state)
 }
 
 // Run `turns` slices on each CPU; returns how the ticks were shared.
+// Does what trap_leave() does about the order.
+static void rest(struct vcpu *v)
+{
+    assert_true((v->attention & ATTN_PAUSE) != 0);
+    v->attention &= ~(uint32_t)ATTN_PAUSE;
+    sched_pause(v);
+}
+
+// CPU_ON at the moment of a pause, by a vCPU that has not left its CPU yet: whether the one that it
+// starts was told before, and lost that when it turned itself off, or is started first and told
+// then, it does not run.
+static void starting_a_vcpu_in_a_pause(void **state)
+{
+    (void)state;
+    for (int order = 0; order < 3; order++) {
+        machine(1);
+        struct sched_share share = {.weight = 100};
+        struct vcpu *one = make(&share, ~0u), *two = make(&share, ~0u);
+        assert_ptr_equal(sched_next(NULL), one);
+        assert_ptr_equal(leave(one), two);
+        if (order == 0) { // it is told, and on its way out
+            sched_set_paused(&share);
+            vcpu_notify(one, ATTN_PAUSE);
+            vcpu_notify(two, ATTN_PAUSE);
+        }
+        two->attention = 0;
+        sched_off(two);
+        assert_ptr_equal(sched_next(two), one);
+        assert_true(sched_claim(two));
+        if (order == 1) {
+            sched_set_paused(&share);
+            vcpu_notify(two, ATTN_PAUSE);
+            two->attention = 0; // to be sure
+        }
+        sched_start(two);
+        if (order == 2) {
+            sched_set_paused(&share);
+            vcpu_notify(two, ATTN_PAUSE);
+        }
+        one->attention = ATTN_PAUSE;
+        rest(one);
+        assert_int_equal(one->state, VCPU_PAUSED);
+        assert_ptr_equal(sched_next(one), two);
+        rest(two);
+        assert_int_equal(two->state, VCPU_PAUSED);
+        assert_int_equal(share.resting, 2);
+        sched_end_pause(&share);
+        sched_resume(one);
+        sched_resume(two);
+        assert_int_equal(share.resting, 0);
+        finish(one);
+        finish(two);
+    }
+}
+
+// From the moment when the last one has left its CPU to the order to go on; and not at all if one
+// never left.
+static void counts_how_long_a_vm_stood_still(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *one = make(&share, ~0u), *two = make(&share, ~0u), *off = make(&share, ~0u);
+    assert_ptr_equal(sched_next(NULL), one);
+    assert_ptr_equal(leave(one), two);
+    assert_ptr_equal(leave(two), off);
+    sched_off(off); // does not count
+    assert_ptr_equal(sched_next(off), one);
+    sched_block(one); // asleep, and woken to be told
+    sched_set_paused(&share);
+    vcpu_notify(one, ATTN_PAUSE);
+    vcpu_notify(two, ATTN_PAUSE);
+    fake_timer.now += 10;
+    assert_ptr_equal(sched_next(one), two);
+    rest(two);
+    fake_timer.now += 10;
+    assert_int_equal(sched_end_pause(&share), 0); // but the first one is on its way
+    sched_resume(two);
+    sched_set_paused(&share);
+    vcpu_notify(two, ATTN_PAUSE);
+    struct vcpu *next = sched_next(NULL);
+    rest(next);
+    fake_timer.now += 5;
+    next = sched_next(next);
+    rest(next);
+    fake_timer.now += 1000;
+    assert_int_equal(sched_end_pause(&share), 1000);
+    assert_int_equal(sched_end_pause(&share), 0);
+    sched_resume(one);
+    sched_resume(two);
+    vcpu_notify(one, ATTN_STOP);
+    assert_int_equal(share.resting, 0);
+    // A stop ends a rest.
+    sched_set_paused(&share);
+    one->attention = two->attention = ATTN_PAUSE;
+    next = sched_next(NULL);
+    rest(next);
+    assert_int_equal(share.resting, 1);
+    vcpu_notify(next, ATTN_STOP);
+    assert_int_equal(share.resting, 0);
+    assert_int_equal(next->state, VCPU_READY);
+    finish(sched_next(NULL));
+    finish(sched_next(NULL));
+    free(off);
+}
+
 static void share_time(unsigned cpus, unsigned turns)
 {
     struct vcpu *on[MAX_CPUS];
@@ -389,6 +495,8 @@ int main(void)
         cmocka_unit_test(wakes_from_block),
         cmocka_unit_test(does_not_block_past_a_request),
         cmocka_unit_test(blocked_here_runs_elsewhere),
+        cmocka_unit_test(starting_a_vcpu_in_a_pause),
+        cmocka_unit_test(counts_how_long_a_vm_stood_still),
         cmocka_unit_test(honours_weights),
         cmocka_unit_test(shares_by_vm_not_by_vcpu),
         cmocka_unit_test(keeps_to_affinity),

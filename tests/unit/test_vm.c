@@ -56,9 +56,15 @@ void sched_start(struct vcpu *v)
     v->state = VCPU_READY;
 }
 
-void sched_set_paused(struct sched_share *share, bool paused)
+void sched_set_paused(struct sched_share *share)
 {
-    share->paused = paused;
+    share->paused = true;
+}
+
+uint64_t sched_end_pause(struct sched_share *share)
+{
+    share->paused = false;
+    return 0;
 }
 
 void sched_resume(struct vcpu *v)

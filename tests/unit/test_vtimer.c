@@ -145,6 +145,26 @@ static void test_switch_keeps_the_timer(void **state)
     assert_int_equal(fake_vtimer.offset, 300);
 }
 
+static void test_virtual_counter_stands_still(void **state)
+{
+    (void)state;
+    vtimer_set_offset(&vcpu, 300);
+    vtimer_load(&vcpu);
+    cntv_write_cval(1000);
+    cntv_write_ctl(ENABLE);
+    vtimer_save(&vcpu);
+    fake_timer.now = 1299;
+    assert_false(vtimer_line(&vcpu));
+    fake_timer.now += 5000;
+    vtimer_stood_still(&vcpu, 5000);
+    assert_false(vtimer_line(&vcpu));
+    fake_timer.now++;
+    assert_true(vtimer_line(&vcpu));
+    vtimer_load(&vcpu);
+    assert_int_equal(fake_vtimer.offset, 5300);
+    assert_int_equal(fake_vtimer.cval, 1000);
+}
+
 static void test_line(void **state)
 {
     (void)state;
@@ -310,6 +330,7 @@ static void test_reset_turns_all_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_switch_keeps_the_timer), TEST(test_virtual_counter_stands_still),
         TEST(test_switch_keeps_the_timer), TEST(test_line),
         TEST(test_asleep_it_wakes),        TEST(test_back_in_time_nothing_is_watched),
         TEST(test_nothing_to_watch),       TEST(test_far_deadlines_do_not_wrap),
