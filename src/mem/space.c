@@ -127,7 +127,8 @@ static void collapse(struct space *sp, gpa_t base)
     enum s2_rights rights;
     hpa_t to;
 
-    if (!uniform_rights(sp, base, &rights) || ram_get_block(&sp->ram, &to) != 0) {
+    if (sp->config.no_collapse || !uniform_rights(sp, base, &rights) ||
+        ram_get_block(&sp->ram, &to) != 0) {
         return;
     }
     bool execute = (rights & S2_X) != 0 && coherence_lazy() && span->withheld < SPAN_PAGES;
@@ -188,7 +189,7 @@ static int populate_page(struct space *sp, gpa_t at, uint64_t *entry, unsigned l
     span->pages++;
     span->withheld += !fetch;
     sp->counters.pages_populated++;
-    if (span->pages == SPAN_PAGES && !sp->config.no_collapse) {
+    if (span->pages == SPAN_PAGES) {
         collapse(sp, span_base(at));
     }
     return 0;
@@ -282,6 +283,15 @@ static void look_at_suspended(struct stage2 *s2, hpa_t pa, uint64_t size)
     coherence_before_read(&space_of(s2)->coherence, pa, size);
 }
 
+// A span that filled up while pages of it were suspended is collapsed when the last of them is
+// back.
+static void resume(struct space *sp, gpa_t at)
+{
+    if (stage2_resume(&sp->s2, at, look_at_suspended) && span_at(sp, at)->pages == SPAN_PAGES) {
+        collapse(sp, span_base(at));
+    }
+}
+
 static enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_access access,
                                       bool uncached)
 {
@@ -295,7 +305,7 @@ static enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_acc
         return SPACE_DENIED;
     }
     if (sp->s2.suspended) {
-        stage2_resume(&sp->s2, at, look_at_suspended);
+        resume(sp, at);
     }
     uint64_t *entry = s2_find(&sp->s2, at.v, &level), d = *entry;
 
@@ -433,24 +443,34 @@ static void rejoin(struct space *sp, gpa_t base, uint64_t size)
     }
 }
 
-// Counts again, in the spans of the range, the pages whose execution is withheld.
-static void recount(struct space *sp, gpa_t base, uint64_t size)
+// Pages of [at, end), which lies in one span, that are mapped and not executable.
+static uint16_t withheld_in(const struct space *sp, uint64_t at, uint64_t end)
 {
-    uint64_t end = base.v + size;
+    uint64_t pages = 0;
+    unsigned level = 0;
+    const uint64_t *entry = s2_find(&sp->s2, at, &level);
 
-    for (uint64_t at = span_base(base).v; at < end; at += BLOCK_SIZE) {
-        struct space_span *span = span_at(sp, gpa(at));
-        struct s2_entry e;
-
-        span->withheld = 0;
-        for (uint64_t p = at, n; p < at + BLOCK_SIZE; p += n) {
-            bool mapped = stage2_lookup(&sp->s2, gpa(p), &e) == 0;
-
-            n = mapped ? MIN(e.size, at + BLOCK_SIZE - p) : PAGE_SIZE;
-            if (mapped && (e.rights & S2_X) == 0) {
-                span->withheld = (uint16_t)(span->withheld + n / PAGE_SIZE);
-            }
+    for (uint64_t n; at < end; at += n, entry++) { // of one table, or a single larger one
+        n = s2_in_entry(level, at, end);
+        if (s2d_is_leaf(*entry, level) && (*entry & S2D_XN) != 0) {
+            pages += n / PAGE_SIZE;
         }
+    }
+    return (uint16_t)pages;
+}
+
+// Adds what the spans have of such pages in the range, or takes it away before that changes.
+static void count_withheld(struct space *sp, gpa_t base, uint64_t size, bool add)
+{
+    uint64_t end = coherence_lazy() ? base.v + size : 0; // else nothing is ever withheld
+
+    for (uint64_t at = base.v, n; at < end; at += n) {
+        struct space_span *span = span_at(sp, gpa(at));
+
+        n = MIN(span_base(gpa(at)).v + BLOCK_SIZE, end) - at;
+        uint16_t pages = withheld_in(sp, at, at + n);
+
+        span->withheld = (uint16_t)(add ? span->withheld + pages : span->withheld - pages);
     }
 }
 
@@ -463,13 +483,14 @@ static int protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights r
     if (err != 0) {
         return err;
     }
+    count_withheld(sp, base, size, false);
     err = stage2_override_locked(&sp->s2, base, size, rights);
+    count_withheld(sp, base, size, true);
     if (err != 0) {
         sp->overrides = old;
         return err;
     }
     rejoin(sp, base, size);
-    recount(sp, base, size);
     return 0;
 }
 
@@ -638,14 +659,15 @@ int space_loaded(struct space *sp, gpa_t base, uint64_t size)
     if (size == 0 || !is_ram(sp, base) || size > sp->config.size - (base.v - sp->config.base.v)) {
         return ERR_RANGE;
     }
+    gpa_t first = at;
+
     spin_lock(&sp->s2.lock);
+    count_withheld(sp, first, end - first.v, false);
     for (uint64_t n; at.v < end && err == 0; at = gpa_add(at, n)) {
         n = end - at.v;
         err = load_piece(sp, at, &n);
     }
-    if (err == 0) {
-        recount(sp, gpa(align_down(base.v, PAGE_SIZE)), end - align_down(base.v, PAGE_SIZE));
-    }
+    count_withheld(sp, first, end - first.v, true);
     spin_unlock(&sp->s2.lock);
     return err;
 }

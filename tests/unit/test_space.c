@@ -529,6 +529,28 @@ static void suspension(void **state)
     }
 }
 
+static void collapse_after_suspension(void **state)
+{
+    (void)state;
+    start((struct space_config){.lazy = true, .small_pages = true}, CTR_A57, false);
+    for (size_t p = 0; p < 511; p++) {
+        store(p, p);
+    }
+    space_maintain_all(&sp);
+    store(511, 511);
+    assert_int_equal(sp.counters.collapsed, 0);
+    for (size_t p = 0; p < 511; p++) {
+        assert_int_equal(sp.counters.collapsed, 0);
+        load(p);
+    }
+    assert_int_equal(sp.counters.collapsed, 1);
+    assert_int_equal(entry(7).size, BLOCK_SIZE);
+    for (size_t p = 0; p < 512; p++) {
+        load(p);
+    }
+    finish();
+}
+
 // ---- All of it at random
 
 static enum s2_rights allowed[PAGES];
@@ -575,6 +597,23 @@ static void random_access(size_t page)
     }
 }
 
+// What a span says of its pages is what its descriptors say.
+static void check_withheld(void)
+{
+    for (size_t s = 0; s < PAGES / 512; s++) {
+        size_t withheld = 0;
+
+        for (size_t p = 512 * s; p < 512 * s + 512; p++) {
+            struct s2_entry e;
+
+            if (stage2_lookup(&sp.s2, gpa(BASE + p * PAGE_SIZE), &e) == 0) {
+                withheld += (e.rights & S2_X) == 0;
+            }
+        }
+        assert_int_equal(sp.span[s].withheld, withheld);
+    }
+}
+
 // One in rare is an override or a suspension.
 static void everything(struct space_config c, uint64_t ctr, int steps, uint64_t rare)
 {
@@ -597,6 +636,9 @@ static void everything(struct space_config c, uint64_t ctr, int steps, uint64_t 
             random_door(page);
         } else {
             random_access(page);
+        }
+        if (i % 512 == 0) {
+            check_withheld();
         }
     }
     assert_int_equal(space_protect(&sp, gpa(BASE), RAM_SIZE, S2_RWX, OVERRIDE_FAULT), 0);
@@ -668,6 +710,7 @@ int main(void)
         cmocka_unit_test(lift_after_log),
         cmocka_unit_test(override_errors),
         cmocka_unit_test(suspension),
+        cmocka_unit_test(collapse_after_suspension),
         cmocka_unit_test(shown_page),
         cmocka_unit_test(random_life),
     };
