@@ -23,6 +23,7 @@
     X(MMIO_GICR, "mmio.gicr", "access to a virtual redistributor")                             \
     X(MMIO_UART, "mmio.uart", "access to the virtual PL011")                                   \
     X(MMIO_RTC, "mmio.rtc", "access to the virtual PL031")                                     \
+    X(MMIO_FLASH, "mmio.flash", "access to the blank flash")                                   \
     X(MMIO_NONE, "mmio.none", "access to nothing: external abort injected")                    \
     X(MMIO_DECODED, "mmio.decoded", "access without a syndrome, decoded from the instruction") \
     X(MEM_TRANSLATION, "mem.translation", "stage-2 translation fault in RAM")                  \

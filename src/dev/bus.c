@@ -5,6 +5,11 @@
 
 void bus_add(struct bus *bus, struct device *d)
 {
+    if (d->base.v == 0) {
+        CHECK(d->size == BUS_BASE && bus->below == NULL);
+        bus->below = d;
+        return;
+    }
     uint64_t first = (d->base.v - BUS_BASE) >> BUS_SLOT_SHIFT;
     uint64_t last = (d->base.v + d->size - 1 - BUS_BASE) >> BUS_SLOT_SHIFT;
     CHECK(d->size != 0 && first <= last && last < BUS_SLOTS);

@@ -5,13 +5,17 @@
 #include "lib/addr.h"
 #include "vm/manifest.h"
 
-// Space for the device tree: the boot protocol's largest (Documentation/arch/arm64/booting.rst).
+// The room that the device tree has where Newel chooses its place: the boot protocol's largest
+// (Documentation/arch/arm64/booting.rst). What Newel writes is never larger than DTB_SIZE: bootargs
+// are bounded.
 #define DTB_MAX_SIZE UINT64_C(0x200000)
+#define DTB_SIZE     UINT64_C(0x10000)
 
 struct load_plan {
     // Offsets from the VM's RAM base, bytes.
     uint64_t kernel, ramdisk, dtb;
 };
 
-// ERR_RANGE if they do not fit into the VM's memory. Pure.
+// ERR_RANGE if they do not fit into the VM's memory, ERR_EXISTS if the device tree is wanted where
+// kernel or ramdisk is. Pure.
 int load_plan(const struct vm_config *config, struct load_plan *plan);

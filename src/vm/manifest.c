@@ -56,6 +56,8 @@ static const struct property vm_properties[] = {
     {"bootargs", KIND_STRING, FIELD(struct vm_config, bootargs), .max = VM_BOOTARGS_MAX},
     {"load-offset", KIND_U64, FIELD(struct vm_config, load_offset), .max = MAX_MIB * MIB,
      .multiple = PAGE_SIZE},
+    {"device-tree-offset", KIND_U64, FIELD(struct vm_config, dtb_offset), .max = MAX_MIB * MIB,
+     .multiple = PAGE_SIZE},
     {"cpu-affinity", KIND_CPUS, FIELD(struct vm_config, affinity)},
     {"weight", KIND_U32, FIELD(struct vm_config, weight), .min = 1, .max = 10000},
     {"autostart", KIND_CHOICE, FIELD(struct vm_config, autostart), .words = {"no", "yes"}},
@@ -71,6 +73,7 @@ static const struct property vm_properties[] = {
 static const struct vm_config vm_defaults = {
     .bootargs = "",
     .load_offset = 0x80000,
+    .dtb_offset = DTB_ANYWHERE,
     .affinity = ~UINT32_C(0),
     .weight = 100,
     .autostart = true,
@@ -433,8 +436,14 @@ static int check_tools(struct reader *r, const struct table *t, const struct vm_
 static int check_layout(struct reader *r, const struct vm_config *c)
 {
     struct load_plan plan;
-    if (load_plan(c, &plan) == 0) {
+    int err = load_plan(c, &plan);
+    if (err == 0) {
         return 0;
+    }
+    if (err == ERR_EXISTS) {
+        return fail(r, "device-tree-offset",
+                    "is 0x%lx, where kernel or ramdisk lies (%lu KiB there have to be free)",
+                    (unsigned long)c->dtb_offset, (unsigned long)(DTB_SIZE / 1024));
     }
     return fail(r, "memory-mib",
                 "is %lu, too little for kernel (%lu KiB at 0x%lx), ramdisk (%zu KiB) and device "

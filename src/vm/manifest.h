@@ -13,6 +13,8 @@
 #define VM_NAME_MAX      31   // of [A-Za-z0-9._-]
 #define VM_BOOTARGS_MAX  2047 // Linux's COMMAND_LINE_SIZE less the NUL
 
+#define DTB_ANYWHERE UINT64_MAX
+
 struct blob {
     const void *data; // within the manifest
     size_t size;
@@ -25,6 +27,7 @@ struct vm_config {
     struct blob kernel, ramdisk; // ramdisk may be empty
     const char *bootargs;        // NUL-terminated within the manifest; "" if there are none
     uint64_t load_offset;        // from RAM base; for a raw kernel
+    uint64_t dtb_offset;         // from RAM base; DTB_ANYWHERE if left out
     bool kernel_is_image;        // it has the arm64 Image header
     uint64_t image_text_offset, image_size; // from the Image header, validated
     uint32_t affinity;                      // CPU bits; all ones if left out

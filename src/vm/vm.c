@@ -28,8 +28,6 @@
 
 #define GIB UINT64_C(0x40000000)
 
-#define DTB_SCRATCH UINT64_C(0x10000) // larger than any tree: bootargs are bounded
-
 #define STOLEN_TABLES 2 // for its mapping, in a gigabyte without RAM
 _Static_assert(VM_MAX_VCPUS * sizeof(struct stolen_time) <= PAGE_SIZE, "records");
 
@@ -304,7 +302,7 @@ static int place_device_tree(struct vm *vm, const struct guest_fdt_params *param
 {
     char *dtb = hpa_ptr(hpa_add(vm->ram, vm->plan.dtb));
     fp_borrow();
-    int size = guest_fdt_build(dtb, DTB_MAX_SIZE, params);
+    int size = guest_fdt_build(dtb, DTB_SIZE, params);
     if (size >= 0 && coherence_cleans_fill()) {
         dcache_clean_inval_poc(dtb, (size_t)size);
     }
@@ -315,15 +313,15 @@ static int place_device_tree(struct vm *vm, const struct guest_fdt_params *param
 static int write_device_tree(struct vm *vm, const struct guest_fdt_params *params)
 {
     hpa_t scratch;
-    int err = frames_alloc(vm->owner, DTB_SCRATCH / PAGE_SIZE, 1, &scratch);
+    int err = frames_alloc(vm->owner, DTB_SIZE / PAGE_SIZE, 1, &scratch);
     if (err) {
         return err;
     }
     fp_borrow();
-    int size = guest_fdt_build(hpa_ptr(scratch), DTB_SCRATCH, params);
+    int size = guest_fdt_build(hpa_ptr(scratch), DTB_SIZE, params);
     gpa_t to = gpa(VM_RAM_BASE + vm->plan.dtb);
     err = size < 0 ? size : guest_write(&vm->space.s2, to, hpa_ptr(scratch), (size_t)size);
-    frames_free(vm->owner, scratch, DTB_SCRATCH / PAGE_SIZE);
+    frames_free(vm->owner, scratch, DTB_SIZE / PAGE_SIZE);
     return err;
 }
 
@@ -352,6 +350,8 @@ static void reset_machine(struct vm *vm)
     bus_add(&vm->bus, &vm->gic.rdist);
     bus_add(&vm->bus, &vm->uart.dev);
     bus_add(&vm->bus, &vm->rtc.dev);
+    flash_init(&vm->flash);
+    bus_add(&vm->bus, &vm->flash);
     uint64_t now = timer_now();
     for (unsigned i = 0; i < vm->config->cpus; i++) {
         vtimer_reset(vm->vcpu[i]);

@@ -7,6 +7,7 @@
 #include "cpu/sched.h"
 #include "cpu/stolen.h"
 #include "dev/bus.h"
+#include "dev/flash.h"
 #include "dev/gic_frames.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
@@ -50,6 +51,7 @@ struct vm {
     struct pl031 rtc;
     struct bus bus;
     struct gic_frames gic;
+    struct device flash;
     struct tools *tools; // NULL: without guest-tools there are neither ports nor a backdoor
     struct port_bus ports;
     struct id_policy id_policy;

@@ -92,7 +92,15 @@ static void check_vm(const struct vm_config *c)
     require(c->kernel.size > 0 && sum(&c->kernel) + sum(&c->ramdisk) >= 0, "files");
     require(load_plan(c, &plan) == 0, "plan");
     require(plan.kernel <= c->memory && c->kernel.size <= c->memory - plan.kernel, "kernel");
-    require(plan.dtb < c->memory && plan.ramdisk + c->ramdisk.size <= plan.dtb, "ramdisk");
+    require(plan.dtb <= c->memory && DTB_SIZE <= c->memory - plan.dtb, "device tree");
+    require(plan.dtb >= plan.kernel + c->kernel.size || plan.dtb + DTB_SIZE <= plan.kernel,
+            "device tree in kernel");
+    require(c->ramdisk.size == 0 || plan.ramdisk + c->ramdisk.size <= plan.dtb ||
+                plan.dtb + DTB_SIZE <= plan.ramdisk,
+            "device tree in ramdisk");
+    require(c->ramdisk.size <= c->memory &&
+                (c->ramdisk.size == 0 || plan.ramdisk <= c->memory - c->ramdisk.size),
+            "ramdisk");
 }
 
 static void check_message(const char *message)

@@ -10,6 +10,7 @@
 #include "lib/addr.h"
 #include "lib/bits.h"
 #include "lib/error.h"
+#include "vm/load.h"
 #include "vm/manifest.h"
 
 #define CPUS 4
@@ -148,7 +149,8 @@ static void test_all_properties(void **state)
     int err = parse(ROOT "on-last-exit = \"monitor\"; vms { first.vm { " VM "};"
                          "A_b-9 { memory-mib = <128>; cpus = <16>; kernel = /incbin/(\"@raw\");"
                          "ramdisk = /incbin/(\"@ramdisk\"); bootargs = \"console=ttyAMA0 quiet\";"
-                         "load-offset = <0x0 0x200000>; cpu-affinity = <3 1>; weight = <10000>;"
+                         "load-offset = <0x0 0x200000>; device-tree-offset = <0>; "
+                         "cpu-affinity = <3 1>; weight = <10000>;"
                          "autostart = \"no\"; sve = \"off\"; "
                          "guest-tools = \"vmware\"; backdoor-brk = \"yes\"; }; }; };");
     assert_string_equal(message, "");
@@ -164,6 +166,7 @@ static void test_all_properties(void **state)
     assert_int_equal(((const uint8_t *)c->ramdisk.data)[0x17ffff], 7);
     assert_string_equal(c->bootargs, "console=ttyAMA0 quiet");
     assert_int_equal(c->load_offset, 0x200000);
+    assert_int_equal(c->dtb_offset, 0);
     assert_int_equal(c->affinity, 0xa);
     assert_int_equal(c->weight, 10000);
     assert_false(c->autostart);
@@ -181,6 +184,7 @@ static void test_choices_and_defaults(void **state)
                      0);
     assert_false(manifest.stay_in_monitor);
     assert_true(manifest.vm[0].autostart);
+    assert_true(manifest.vm[1].dtb_offset == DTB_ANYWHERE);
     assert_int_equal(manifest.vm[1].load_offset, 0x80000);
     assert_int_equal(parse(ROOT "vms { a { memory-mib = <64>; cpus = <2>;"
                                 "kernel = /incbin/(\"@image-offset\"); }; }; };"),
@@ -297,7 +301,7 @@ static void test_wrong_values(void **state)
          WEB "\"ramdisk\": is empty (it has to be a file: /incbin/(\"FILE\"))"},
         {IN_VM(VM "cpu = <1>;"),
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, ramdisk, "
-             "bootargs, load-offset, cpu-affinity, weight, autostart, "
+             "bootargs, load-offset, device-tree-offset, cpu-affinity, weight, autostart, "
              "populate, populate-granule, guest-tools, backdoor-brk, sve)"},
         {IN_VM(VM "guest-tools = \"kvm\";"),
          WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},
@@ -367,6 +371,38 @@ static void test_what_does_not_fit(void **state)
         assert_non_null(strstr(message, "too little for kernel"));
     }
     assert_int_equal(parse(WITH_KERNEL("image", "ramdisk = /incbin/(\"@ramdisk\");")), 0);
+}
+
+// The tree goes where it is wanted if nothing else of the loader's is there.
+static void test_place_of_the_tree(void **state)
+{
+    (void)state;
+    struct load_plan plan;
+    static const char *const good[] = {
+        WITH_KERNEL("raw", "load-offset = <0x10000>; device-tree-offset = <0>;"),
+        WITH_KERNEL("raw", "load-offset = <0>; device-tree-offset = <0x1000>;"),
+        WITH_KERNEL("raw", "load-offset = <0>; device-tree-offset = <0x7f0000>;"),
+        WITH_KERNEL("raw", "device-tree-offset = <0x580000>; ramdisk = /incbin/(\"@ramdisk\");"),
+    };
+    static const uint64_t place[] = {0, 0x1000, 0x7f0000, 0x580000};
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        assert_int_equal(parse(good[i]), 0);
+        assert_int_equal(load_plan(&manifest.vm[0], &plan), 0);
+        assert_int_equal(plan.dtb, place[i]);
+    }
+    static const char *const taken[] = {
+        WITH_KERNEL("raw", "load-offset = <0xf000>; device-tree-offset = <0>;"),
+        WITH_KERNEL("image", "device-tree-offset = <0x2ff000>;"),
+        WITH_KERNEL("raw", "device-tree-offset = <0x57f000>; ramdisk = /incbin/(\"@ramdisk\");"),
+        WITH_KERNEL("raw", "device-tree-offset = <0x3f1000>; ramdisk = /incbin/(\"@ramdisk\");"),
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+        assert_true(parse(taken[i]) < 0);
+        assert_non_null(strstr(message, "\"device-tree-offset\": is 0x"));
+        assert_non_null(strstr(message, "where kernel or ramdisk lies"));
+    }
+    assert_true(parse(WITH_KERNEL("raw", "device-tree-offset = <0x7f1000>;")) < 0);
+    assert_non_null(strstr(message, "too little for kernel"));
 }
 
 static void test_wrong_names(void **state)
@@ -517,14 +553,14 @@ static void test_long_bootargs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_least_that_is_needed), cmocka_unit_test(test_all_properties),
-        cmocka_unit_test(test_choices_and_defaults), cmocka_unit_test(test_wrong_roots),
-        cmocka_unit_test(test_wrong_numbers),        cmocka_unit_test(test_wrong_values),
-        cmocka_unit_test(test_wrong_kernels),        cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_wrong_names),          cmocka_unit_test(test_too_many_vms),
-        cmocka_unit_test(test_duplicates),           cmocka_unit_test(test_blobs_that_are_none),
-        cmocka_unit_test(test_damaged_bytes),        cmocka_unit_test(test_small_message_buffers),
-        cmocka_unit_test(test_long_bootargs),
+        cmocka_unit_test(test_least_that_is_needed),  cmocka_unit_test(test_all_properties),
+        cmocka_unit_test(test_choices_and_defaults),  cmocka_unit_test(test_wrong_roots),
+        cmocka_unit_test(test_wrong_numbers),         cmocka_unit_test(test_wrong_values),
+        cmocka_unit_test(test_wrong_kernels),         cmocka_unit_test(test_what_does_not_fit),
+        cmocka_unit_test(test_place_of_the_tree),     cmocka_unit_test(test_wrong_names),
+        cmocka_unit_test(test_too_many_vms),          cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_blobs_that_are_none),   cmocka_unit_test(test_damaged_bytes),
+        cmocka_unit_test(test_small_message_buffers), cmocka_unit_test(test_long_bootargs),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

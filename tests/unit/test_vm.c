@@ -178,6 +178,7 @@ static int setup(void **state)
     const struct s2_features s2 = {.pa_bits = 48, .vmid_bits = 8};
     (void)state;
     manifest.vm[0] = (struct vm_config){.name = "one",
+                                        .dtb_offset = DTB_ANYWHERE,
                                         .memory = 8 << 20,
                                         .cpus = VCPUS,
                                         .weight = 100,
