@@ -419,6 +419,7 @@ enum trap_result access_by_instruction(struct vcpu *v, const struct fault *f)
     case ACCESS_VECTORS:
         return transfer(v, &t);
     case ACCESS_PREFETCH:
+    case ACCESS_CACHE:
         return TRAP_EMULATED;
     case ACCESS_EXCLUSIVE:
         return refuse(v, f, ABORT_UNSUPPORTED_EXCLUSIVE);

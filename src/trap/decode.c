@@ -335,15 +335,40 @@ static const struct {
     {0xbf000000, 0x0d000000, single_structure},
 };
 
-#define DC_ZVA_MASK 0xffffffe0u
-#define DC_ZVA      0xd50b7420u
+// SYS instructions, without their register (C5.3, C5.4). None here is of MTE, which guests do not
+// see.
+#define SYS_MASK 0xffffffe0u
+#define DC_ZVA   0xd50b7420u
+
+static bool is_cache_maintenance(uint32_t insn)
+{
+    static const uint32_t words[] = {
+        0xd5087620, // DC IVAC
+        0xd50b7a20, // DC CVAC
+        0xd50b7b20, // DC CVAU
+        0xd50b7c20, // DC CVAP
+        0xd50b7d20, // DC CVADP
+        0xd50b7e20, // DC CIVAC
+        0xd50b7520, // IC IVAU
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+        if (is(insn, SYS_MASK, words[i])) {
+            return true;
+        }
+    }
+    return false;
+}
 
 void decode_access(uint32_t insn, struct access *a)
 {
     memset(a, 0, sizeof(*a));
-    if (is(insn, DC_ZVA_MASK, DC_ZVA)) {
+    if (is(insn, SYS_MASK, DC_ZVA)) {
         a->kind = ACCESS_ZERO;
         a->rt = (uint8_t)get(insn, 4, 0);
+        return;
+    }
+    if (is_cache_maintenance(insn)) {
+        a->kind = ACCESS_CACHE;
         return;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {

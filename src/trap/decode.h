@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A64 loads and stores, read from the instruction for aborts that bring no syndrome (ISS.ISV = 0):
-// pairs, write-back, SIMD. Arm ARM C4.1 (encoding tables), C6.2 and C7.2. Pure: any 32 bits are a
-// valid input.
+// pairs, write-back, SIMD; and cache maintenance, whose syndrome (ISS.CM) not every CPU gives. Arm
+// ARM C4.1 (encoding tables), C6.2 and C7.2. Pure: any 32 bits are a valid input.
 #pragma once
 
 #include <stdbool.h>
@@ -15,6 +15,7 @@ enum access_kind {
     ACCESS_EXCLUSIVE, // exclusive, atomic, compare and swap: not for a device
     ACCESS_ZERO,      // DC ZVA: not for a device
     ACCESS_PREFETCH,  // PRFM: nothing happens
+    ACCESS_CACHE,     // maintenance by address: nothing of a device is in a cache
 };
 
 enum address_form {

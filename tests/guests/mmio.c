@@ -350,6 +350,23 @@ static void check_abort(exc_fn fn, uint64_t addr, unsigned ec, unsigned fsc, boo
     EXPECT_EQ(info.spsr & 0xf, 5);
 }
 
+static void maintain_at(uint64_t addr)
+{
+    __asm__ volatile("dc civac, %0\n\tdc cvac, %0\n\tdc cvau, %0\n\tdc ivac, %0\n\t"
+                     "ic ivau, %0\n\tdsb sy" ::"r"(addr)
+                     : "memory");
+}
+
+static void persist_at(uint64_t addr)
+{
+    __asm__ volatile("sys #3, c7, c12, #1, %0" ::"r"(addr) : "memory");
+}
+
+static void persist_deeply_at(uint64_t addr)
+{
+    __asm__ volatile("sys #3, c7, c13, #1, %0" ::"r"(addr) : "memory");
+}
+
 TEST(nothing_there_read)
 {
     check_abort(read_at, NOTHING + 0x128, EC_DABT_CUR, FSC_SEA, false);
@@ -471,4 +488,37 @@ TEST(another_virtual_address)
     mmu_unmap_page(alias);
     EXPECT(expect_exception(&info, read_at, alias + 0x44));
     EXPECT_EQ(ESR_FSC(info.esr), 0x07);
+}
+
+/* By address: to a device and to nothing it does nothing. DC CVAP and CVADP tell of themselves by
+ * their encoding alone on some CPUs. */
+TEST(cache_maintenance)
+{
+    uint64_t places[] = {machine.uart, NOTHING, 0x04000000};
+    struct exc_info info;
+
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        EXPECT(!expect_exception(&info, maintain_at, places[i]));
+        if ((read_sysreg(id_aa64isar1_el1) & 15) >= 1) {
+            EXPECT(!expect_exception(&info, persist_at, places[i]));
+        }
+        if ((read_sysreg(id_aa64isar1_el1) & 15) >= 2) {
+            EXPECT(!expect_exception(&info, persist_deeply_at, places[i]));
+        }
+    }
+}
+
+/* The flash is blank and stays so. */
+TEST(blank_flash)
+{
+    uint64_t at[] = {0, 0x03fffff8, 0x04000000, 0x07fffff8};
+
+    SKIP_UNLESS(strict(), "bare QEMU's flash holds what it was given");
+    for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        mmu_map_page(at[i] & ~0xffful, at[i] & ~0xffful, PTE_DEVICE);
+        EXPECT_EQ(LOAD("ldr %0, [%1]", at[i]), UINT64_MAX);
+        write_at(at[i]);
+        EXPECT_EQ(LOAD("ldrb %w0, [%1]", at[i]), 0xff);
+        EXPECT_EQ(LOAD("ldrsw %0, [%1]", at[i]), UINT64_MAX);
+    }
 }

@@ -96,7 +96,17 @@ static const struct decode_case {
     {0xf83fd020, "ld64b x0, [x1]", {.kind = ACCESS_UNKNOWN}},
     {0xd9200820, "stg x0, [x1]", {.kind = ACCESS_UNKNOWN}},
     {0x69000440, "stgp x0, x1, [x2]", {.kind = ACCESS_UNKNOWN}},
-    {0xd50b7e20, "dc civac, x0", {.kind = ACCESS_UNKNOWN}},
+    {0xd5087620, "dc ivac, x0", {.kind = ACCESS_CACHE}},
+    {0xd50b7a3f, "dc cvac, xzr", {.kind = ACCESS_CACHE}},
+    {0xd50b7b25, "dc cvau, x5", {.kind = ACCESS_CACHE}},
+    {0xd50b7c20, "dc cvap, x0", {.kind = ACCESS_CACHE}},
+    {0xd50b7d20, "dc cvadp, x0", {.kind = ACCESS_CACHE}},
+    {0xd50b7e20, "dc civac, x0", {.kind = ACCESS_CACHE}},
+    {0xd50b7520, "ic ivau, x0", {.kind = ACCESS_CACHE}},
+    {0xd50b742c, "dc zva, x12", {.kind = ACCESS_ZERO}},
+    {0xd5087640, "dc isw, x0", {.kind = ACCESS_UNKNOWN}},
+    {0xd50b7a60, "dc cgvac, x0", {.kind = ACCESS_UNKNOWN}},
+    {0xd508751f, "ic iallu", {.kind = ACCESS_UNKNOWN}},
     {0x4c407020, "ld1 {v0.16b}, [x1]", {.kind = ACCESS_VECTORS, .load = true, .elements = 16, .rn = 1, .repeats = 1, .lanes = 16, .structure = 1, .quad = true}},
     {0x0cdf7020, "ld1 {v0.8b}, [x1], #8", {.kind = ACCESS_VECTORS, .form = ADDRESS_POST, .load = true, .elements = 8, .rn = 1, .offset = 8, .repeats = 1, .lanes = 8, .structure = 1}},
     {0x4c402c3e, "ld1 {v30.2d, v31.2d, v0.2d, v1.2d}, [x1]", {.kind = ACCESS_VECTORS, .load = true, .size = 3, .elements = 8, .rt = 30, .rn = 1, .repeats = 4, .lanes = 2, .structure = 1, .quad = true}},
@@ -321,6 +331,31 @@ static void pair_with_write_back(void **state)
     assert_int_equal(v->regs.x[2], VIRTUAL + 0x20 - 48);
     assert_int_equal(v->count.n[CNT_MMIO_DECODED], 1);
     assert_int_equal(reads, 2);
+}
+
+// Without ISS.CM, to a device and to nothing: neither an abort nor an access.
+static void cache_maintenance(void **state)
+{
+    (void)state;
+    v->regs.x[1] = VIRTUAL + 0x40;
+    assert_int_equal(run(0xd50b7c21, 0x40, false), TRAP_EMULATED); // dc cvap, x1
+    v->regs.x[1] = VIRTUAL + SIZE;
+    assert_int_equal(run(0xd50b7c21, SIZE, false), TRAP_EMULATED);
+    assert_int_equal(run(0xd5087621, SIZE, true), TRAP_EMULATED); // dc ivac, x1
+    assert_int_equal(reads + writes, 0);
+    assert_int_equal(v->count.n[CNT_INJECT_ABORT] + v->count.n[CNT_MMIO_NONE], 0);
+}
+
+// A32 and T32 are not decoded: an external abort, as manual.md says, and nothing is accessed.
+static void aarch32_gets_an_external_abort(void **state)
+{
+    (void)state;
+    v->regs.pstate = PSR_AARCH32 | 0x10;
+    assert_int_equal(run(0xe8b10003, 0x40, false), TRAP_FAULT); // ldm r1!, {r0, r1}
+    assert_int_equal(ESR_EC(fake_sysregs.esr_el1), 0x24);
+    assert_int_equal(fake_sysregs.esr_el1 & 0x3f, 0x10);
+    assert_int_equal(fake_sysregs.far_el1, VIRTUAL + 0x40);
+    assert_int_equal(reads + writes, 0);
 }
 
 static void sign_and_width(void **state)
@@ -574,6 +609,8 @@ int main(void)
         cmocka_unit_test(known_instructions),
         cmocka_unit_test(unallocated_instructions),
         T(pair_with_write_back),
+        T(cache_maintenance),
+        T(aarch32_gets_an_external_abort),
         T(sign_and_width),
         T(stores_of_the_zero_register),
         T(stack_pointer_by_pstate),
