@@ -114,22 +114,18 @@ void tlbi_set_errata(bool repeat, bool guard)
             __asm__ volatile("tlbi " operation ::: "memory"); \
         }                                                     \
     } while (0)
-#define TLBI_ADDRESS(operation, address)                                                  \
-    do {                                                                                  \
-        __asm__ volatile("tlbi " operation ", %0" ::"r"((address) >> 12) : "memory");     \
-        if (unlikely(repeat_tlbi)) {                                                      \
-            dsb(ish);                                                                     \
-            __asm__ volatile("tlbi " operation ", %0" ::"r"((address) >> 12) : "memory"); \
-        }                                                                                 \
+#define TLBI_OPERAND(instruction, operand)                                  \
+    do {                                                                    \
+        __asm__ volatile(instruction ", %0" ::"r"(operand) : "memory");     \
+        if (unlikely(repeat_tlbi)) {                                        \
+            dsb(ish);                                                       \
+            __asm__ volatile(instruction ", %0" ::"r"(operand) : "memory"); \
+        }                                                                   \
     } while (0)
-
-struct regime {
-    uint64_t vttbr, tcr, sctlr;
-};
 
 // EL1's registers are another VM's than VTTBR_EL2 will be: on a CPU that may walk by a speculative
 // AT, no walk may begin. With translation on, EPD0 and EPD1 forbid every one.
-static void walks_stop(struct regime *old)
+static void walks_stop(struct tlbi_regime *old)
 {
     old->tcr = read_sysreg(tcr_el1);
     old->sctlr = read_sysreg(sctlr_el1);
@@ -139,7 +135,7 @@ static void walks_stop(struct regime *old)
     isb();
 }
 
-static void walks_resume(const struct regime *old)
+static void walks_resume(const struct tlbi_regime *old)
 {
     write_sysreg(sctlr_el1, old->sctlr);
     isb();
@@ -149,9 +145,9 @@ static void walks_resume(const struct regime *old)
 
 // Put a VM's VTTBR_EL2 in force for the maintenance inside; the CPU may be running another VM's
 // vCPU, or none. The ISB is for what a switch has written, too.
-static struct regime vttbr_enter(uint64_t vttbr)
+static struct tlbi_regime vttbr_enter(uint64_t vttbr)
 {
-    struct regime old = {.vttbr = read_sysreg(vttbr_el2)};
+    struct tlbi_regime old = {.vttbr = read_sysreg(vttbr_el2)};
     if (old.vttbr != vttbr) {
         if (unlikely(guard_walks)) {
             walks_stop(&old);
@@ -162,7 +158,7 @@ static struct regime vttbr_enter(uint64_t vttbr)
     return old;
 }
 
-static void vttbr_leave(uint64_t vttbr, const struct regime *old)
+static void vttbr_leave(uint64_t vttbr, const struct tlbi_regime *old)
 {
     if (old->vttbr != vttbr) {
         write_sysreg(vttbr_el2, old->vttbr);
@@ -173,48 +169,44 @@ static void vttbr_leave(uint64_t vttbr, const struct regime *old)
     }
 }
 
+struct tlbi_regime tlbi_begin(uint64_t vttbr)
+{
+    return vttbr_enter(vttbr);
+}
+
+void tlbi_ipa(uint64_t operand, bool last)
+{
+    if (last) {
+        TLBI_OPERAND("tlbi ipas2le1is", operand);
+    } else {
+        TLBI_OPERAND("tlbi ipas2e1is", operand);
+    }
+}
+
+// RIPAS2LE1IS and RIPAS2E1IS, which the assembler knows of later architectures only.
+void tlbi_ipa_range(uint64_t operand, bool last)
+{
+    if (last) {
+        TLBI_OPERAND("sys #4, c8, c0, #6", operand);
+    } else {
+        TLBI_OPERAND("sys #4, c8, c0, #2", operand);
+    }
+}
+
 // Stage-1 results may be cached combined with stage 2, so after the IPA is gone the VMID's stage-1
 // entries go too (Arm ARM D8.17.5); the barrier between keeps a walk from caching the old again.
-static void tlbi_stage1_of_vmid(void)
+void tlbi_end(uint64_t vttbr, const struct tlbi_regime *old)
 {
     dsb(ish);
     TLBI("vmalle1is");
     dsb(ish);
     isb();
-}
-
-void tlbi_ipa(uint64_t vttbr, uint64_t ipa, unsigned level, unsigned granule_shift)
-{
-    (void)level; // a TTL hint would need FEAT_TTL; 0 is always right
-    (void)granule_shift;
-    struct regime old = vttbr_enter(vttbr);
-    dsb(ishst);
-    TLBI_ADDRESS("ipas2e1is", ipa);
-    tlbi_stage1_of_vmid();
-    vttbr_leave(vttbr, &old);
-}
-
-// Beyond this many pages one TLBI for the whole VMID is cheaper than one a page.
-#define RANGE_MAX_PAGES 64
-
-void tlbi_ipa_range(uint64_t vttbr, uint64_t ipa, uint64_t size)
-{
-    if (size > RANGE_MAX_PAGES * PAGE_SIZE) {
-        tlbi_vmid(vttbr);
-        return;
-    }
-    struct regime old = vttbr_enter(vttbr);
-    dsb(ishst);
-    for (uint64_t at = ipa; at < ipa + size; at += PAGE_SIZE) {
-        TLBI_ADDRESS("ipas2e1is", at);
-    }
-    tlbi_stage1_of_vmid();
-    vttbr_leave(vttbr, &old);
+    vttbr_leave(vttbr, old);
 }
 
 void tlbi_vmid(uint64_t vttbr)
 {
-    struct regime old = vttbr_enter(vttbr);
+    struct tlbi_regime old = vttbr_enter(vttbr);
     dsb(ishst);
     TLBI("vmalls12e1is");
     dsb(ish);
@@ -224,7 +216,7 @@ void tlbi_vmid(uint64_t vttbr)
 
 void tlbi_vmid_local(uint64_t vttbr)
 {
-    struct regime old = vttbr_enter(vttbr);
+    struct tlbi_regime old = vttbr_enter(vttbr);
     dsb(nshst);
     __asm__ volatile("tlbi vmalle1" ::: "memory");
     dsb(nsh);
@@ -251,7 +243,7 @@ void tlbi_all_vmids(void)
 void tlbi_el2_va(uint64_t va)
 {
     dsb(ishst);
-    TLBI_ADDRESS("vae2is", va);
+    TLBI_OPERAND("tlbi vae2is", va >> 12);
     dsb(ish);
     isb();
 }

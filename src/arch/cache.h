@@ -24,11 +24,19 @@ void cache_isb(void);
 // Zeroes whole pages by the fastest means there is.
 void zero_pages(void *base, size_t size);
 
-// Stage-2 TLB invalidation for the VM whose VTTBR_EL2 value is given (it is put into the register
-// for the moment if another one is there), Inner Shareable, completed (DSB) on return and with
-// stage-1 results gone where they can hold it.
-void tlbi_ipa(uint64_t vttbr, uint64_t ipa, unsigned level, unsigned granule_shift);
-void tlbi_ipa_range(uint64_t vttbr, uint64_t ipa, uint64_t size);
+// TLB invalidation, Inner Shareable, for the VM whose VTTBR_EL2 value is given; that is put into
+// the register for the moment if another one is there. By address: cache_dsb_ishst() for the
+// tables, tlbi_begin(), what is to be invalidated, tlbi_end(); when that returns it is complete
+// (DSB), and stage-1 results that may have been combined with it are gone too. Operands as in the
+// instructions (Arm ARM C5.5): mem/s2_tlb.c makes them. last: entries of the last level alone (the
+// L forms).
+struct tlbi_regime {
+    uint64_t vttbr, tcr, sctlr;
+};
+struct tlbi_regime tlbi_begin(uint64_t vttbr);
+void tlbi_ipa(uint64_t operand, bool last);
+void tlbi_ipa_range(uint64_t operand, bool last); // FEAT_TLBIRANGE
+void tlbi_end(uint64_t vttbr, const struct tlbi_regime *old);
 void tlbi_vmid(uint64_t vttbr); // all of the VM's, both stages
 void tlbi_vmid_local(uint64_t vttbr);
 void tlbi_all_vmids(void);

@@ -5,10 +5,6 @@
 #include "lib/check.h"
 #include "lib/error.h"
 
-// Pages up to which a range is invalidated one by one where the CPU has no range operations; for
-// more, all of the VM's TLB entries go.
-#define FLUSH_ONE_BY_ONE 64
-
 // ---- Entries
 
 size_t s2_empty_run(const uint64_t *entry, size_t n)
@@ -117,53 +113,6 @@ void s2_unlink_tree(struct s2_op *op, uint64_t *table, unsigned level)
     s2_unlink(op, table);
 }
 
-// ---- TLB
-
-void s2_note(struct s2_op *op, uint64_t ipa, unsigned level)
-{
-    struct s2_flush *f = &op->flush;
-
-    if (f->entries == 0) {
-        f->low = ipa;
-        f->level = (uint8_t)level;
-    }
-    f->low = MIN(f->low, ipa);
-    f->high = MAX(f->high, ipa + s2_span(level));
-    f->level = f->level == level ? (uint8_t)level : 0;
-    f->entries++;
-    f->changed = true;
-}
-
-void s2_note_table(struct s2_op *op, uint64_t ipa, unsigned level)
-{
-    s2_note(op, ipa, level);
-    op->flush.tables = true;
-}
-
-void s2_flush_tlb(struct s2_op *op)
-{
-    struct s2_flush *f = &op->flush;
-    uint64_t pages = (f->high - f->low) / PAGE_SIZE;
-
-    if (f->entries == 0) {
-        return;
-    }
-    cache_dsb_ishst();
-    // A CPU that gave the VM another VMID meanwhile has read either the new descriptors or is seen
-    // to have done so.
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    uint64_t vttbr = stage2_vttbr(op->s2);
-
-    if (f->entries == 1 && !f->tables) {
-        tlbi_ipa(vttbr, f->low, s2_features()->ttl ? f->level : 0, PAGE_SHIFT);
-    } else if (s2_features()->range_tlbi || pages <= FLUSH_ONE_BY_ONE) {
-        tlbi_ipa_range(vttbr, f->low, f->high - f->low);
-    } else {
-        tlbi_vmid(vttbr);
-    }
-    *f = (struct s2_flush){.changed = true};
-}
-
 // ---- Splitting
 
 void s2_break(struct s2_op *op, uint64_t *entry, size_t n, uint64_t ipa, unsigned level)
@@ -198,7 +147,7 @@ static void split_block(struct s2_op *op, uint64_t *entry, uint64_t ipa, unsigne
 
     s2_fill(table, S2_ENTRIES, first, s2_span(level + 1));
     if (s2_features()->bbm2) {
-        s2_note_table(op, base, level);
+        s2_note(op, base, level);
         s2_link(op, entry, table);
         s2_flush_tlb(op);
     } else {

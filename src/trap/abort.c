@@ -151,7 +151,7 @@ static enum trap_result walk_abort(struct vcpu *v, uint64_t esr, uint64_t far, b
 static enum trap_result other_abort(struct vcpu *v, uint64_t esr, uint64_t far)
 {
     if (FSC_TYPE(esr) == FSC_TLB_CONFLICT && (esr & 3) == 0) {
-        tlbi_vmid_local(v->vttbr);
+        tlbi_vmid(v->vttbr);
         return TRAP_RETRY;
     }
     uint64_t ec = ESR_EC(esr) + (from_el0(v) ? 0 : 1);

@@ -90,19 +90,32 @@ void zero_pages(void *base, size_t size)
     }
 }
 
-void tlbi_ipa(uint64_t vttbr, uint64_t ipa, unsigned level, unsigned granule_shift)
+// Between tlbi_begin() and tlbi_end(): of this thread, like the register.
+static _Thread_local uint64_t vttbr_now;
+
+struct tlbi_regime tlbi_begin(uint64_t vttbr)
 {
-    record((struct fake_cache_call){.op = FAKE_TLBI_IPA,
-                                    .address = ipa,
-                                    .size = UINT64_C(1) << granule_shift,
-                                    .vttbr = vttbr,
-                                    .level = level});
+    vttbr_now = vttbr;
+    return (struct tlbi_regime){vttbr};
 }
 
-void tlbi_ipa_range(uint64_t vttbr, uint64_t ipa, uint64_t size)
+void tlbi_ipa(uint64_t operand, bool last)
 {
     record((struct fake_cache_call){
-        .op = FAKE_TLBI_IPA_RANGE, .address = ipa, .size = size, .vttbr = vttbr});
+        .op = FAKE_TLBI_IPA, .address = operand, .vttbr = vttbr_now, .last = last});
+}
+
+void tlbi_ipa_range(uint64_t operand, bool last)
+{
+    record((struct fake_cache_call){
+        .op = FAKE_TLBI_IPA_RANGE, .address = operand, .vttbr = vttbr_now, .last = last});
+}
+
+void tlbi_end(uint64_t vttbr, const struct tlbi_regime *old)
+{
+    record((struct fake_cache_call){
+        .op = FAKE_TLBI_END, .vttbr = vttbr == vttbr_now && old->vttbr == vttbr ? vttbr : 0});
+    vttbr_now = 0;
 }
 
 void tlbi_vmid(uint64_t vttbr)

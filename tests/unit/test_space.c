@@ -235,7 +235,7 @@ static void data_then_fetch(void **state)
     // Clean, complete, invalidate, complete, and only then the descriptor, with its TLB entry.
     static const enum fake_cache_op order[] = {FAKE_DC_CLEAN_POU, FAKE_DSB_ISH,  FAKE_IC_INVAL_POU,
                                                FAKE_DSB_ISH,      FAKE_ISB,      FAKE_DSB_ISHST,
-                                               FAKE_TLBI_IPA,     FAKE_DSB_ISHST};
+                                               FAKE_TLBI_IPA,     FAKE_TLBI_END, FAKE_DSB_ISHST};
 
     assert_int_equal(fake_cache_calls, ARRAY_SIZE(order));
     for (size_t i = 0; i < ARRAY_SIZE(order); i++) {

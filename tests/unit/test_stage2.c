@@ -201,13 +201,32 @@ static void one_page(void **state)
     assert_int_equal(stage2_protect(&s2, gpa(GIB + PAGE_SIZE), PAGE_SIZE, S2_RW), 0);
     assert_int_equal(fake_cache_log[0].op, FAKE_DSB_ISHST);
     assert_int_equal(fake_cache_log[1].op, FAKE_TLBI_IPA);
-    assert_int_equal(fake_cache_log[1].address, GIB + PAGE_SIZE);
-    assert_int_equal(fake_cache_log[1].level, 3);
+    assert_int_equal(fake_cache_log[1].address, (GIB + PAGE_SIZE) >> 12 | UINT64_C(7) << 44);
+    assert_true(fake_cache_log[1].last);
     assert_int_equal(fake_cache_log[1].vttbr, stage2_vttbr(&s2));
+    assert_int_equal(fake_cache_log[2].op, FAKE_TLBI_END);
+    assert_int_equal(fake_cache_log[2].vttbr, stage2_vttbr(&s2));
     fake_cache_reset();
     // The same rights once more: nothing to do.
     assert_int_equal(stage2_protect(&s2, gpa(GIB + PAGE_SIZE), PAGE_SIZE, S2_RW), 0);
     assert_int_equal(fake_cache_count[FAKE_TLBI_IPA], 0);
+}
+
+// Operand of RIPAS2E1IS: 4 KiB granule.
+static uint64_t range_operand(uint64_t ipa, uint64_t scale, uint64_t num, uint64_t level)
+{
+    return UINT64_C(1) << 46 | scale << 44 | num << 39 | level << 37 | ipa >> 12;
+}
+
+static void expect_flush(enum fake_cache_op op, uint64_t operand, bool last)
+{
+    assert_int_equal(fake_cache_log[0].op, FAKE_DSB_ISHST);
+    assert_int_equal(fake_cache_log[1].op, op);
+    assert_int_equal(fake_cache_log[1].address, operand);
+    assert_int_equal(fake_cache_log[1].last, last);
+    assert_int_equal(fake_cache_log[1].vttbr, stage2_vttbr(&s2));
+    assert_int_equal(fake_cache_log[2].op, op == FAKE_TLBI_VMID ? FAKE_DSB_ISHST : FAKE_TLBI_END);
+    fake_cache_reset();
 }
 
 static void ranges(void **state)
@@ -216,18 +235,46 @@ static void ranges(void **state)
     start(&modern, 40, 64);
     assert_int_equal(stage2_map(&s2, gpa(GIB), hpa(GIB), MIB, S2_RWX, S2_NORMAL), 0);
     fake_cache_reset();
+    // 64 pages, 32 units of two; then 65, two units of 64.
+    assert_int_equal(stage2_protect(&s2, gpa(GIB), 64 * PAGE_SIZE, S2_RW), 0);
+    fake_cache_reset(); // groups: broken, and so done before
+    assert_int_equal(stage2_unmap(&s2, gpa(GIB), 64 * PAGE_SIZE), 0);
+    expect_flush(FAKE_TLBI_IPA_RANGE, range_operand(GIB, 0, 31, 3), true);
+    assert_int_equal(stage2_unmap(&s2, gpa(GIB + 64 * PAGE_SIZE), 80 * PAGE_SIZE), 0);
+    expect_flush(FAKE_TLBI_IPA_RANGE, range_operand(GIB + 64 * PAGE_SIZE, 1, 1, 3), true);
+    // The rest, and with it the tables.
     assert_int_equal(stage2_unmap(&s2, gpa(GIB), MIB), 0);
-    assert_int_equal(fake_cache_log[1].op, FAKE_TLBI_IPA_RANGE);
-    assert_int_equal(fake_cache_log[1].address, GIB);
-    assert_int_equal(fake_cache_log[1].size, MIB);
+    expect_flush(FAKE_TLBI_IPA_RANGE, range_operand(GIB + 144 * PAGE_SIZE, 1, 1, 0), false);
     assert_int_equal(s2.table_pages, 0);
-
-    start(&plain, 40, 64);
-    assert_int_equal(stage2_map(&s2, gpa(GIB), hpa(GIB + 2 * MIB), GIB, S2_RWX, S2_NORMAL), 0);
+    // Blocks of one level; more than a range reaches.
+    assert_int_equal(stage2_map(&s2, gpa(0), hpa(0), 16 * GIB, S2_RWX, S2_NORMAL), 0);
     fake_cache_reset();
-    assert_int_equal(stage2_unmap(&s2, gpa(GIB), GIB / 2), 0);
-    assert_int_equal(fake_cache_count[FAKE_TLBI_VMID], 1);
-    assert_int_equal(fake_cache_count[FAKE_TLBI_IPA_RANGE], 0);
+    assert_int_equal(stage2_unmap(&s2, gpa(0), 8 * GIB), 0);
+    expect_flush(FAKE_TLBI_IPA_RANGE, range_operand(0, 3, 31, 1), true);
+    assert_int_equal(stage2_map(&s2, gpa(0), hpa(0), GIB, S2_RWX, S2_NORMAL), 0);
+    fake_cache_reset();
+    assert_int_equal(stage2_unmap(&s2, gpa(0), 9 * GIB), 0);
+    expect_flush(FAKE_TLBI_VMID, 0, false);
+}
+
+static void one_by_one(void **state)
+{
+    (void)state;
+    start(&plain, 40, 64);
+    assert_int_equal(stage2_map(&s2, gpa(GIB), hpa(GIB), GIB, S2_RWX, S2_NORMAL), 0);
+    assert_int_equal(stage2_unmap(&s2, gpa(GIB), 2 * MIB), 0);
+    fake_cache_reset();
+    // 64 blocks take 64 instructions, one more all of the VM's TLB entries.
+    assert_int_equal(stage2_unmap(&s2, gpa(GIB + 32 * MIB), 128 * MIB), 0);
+    assert_int_equal(fake_cache_count[FAKE_TLBI_IPA], 64);
+    for (unsigned i = 0; i < 64; i++) {
+        assert_int_equal(fake_cache_log[1 + i].address, (GIB + 32 * MIB + i * 2 * MIB) >> 12);
+        assert_true(fake_cache_log[1 + i].last);
+    }
+    assert_int_equal(fake_cache_log[65].op, FAKE_TLBI_END);
+    fake_cache_reset();
+    assert_int_equal(stage2_unmap(&s2, gpa(GIB + 320 * MIB), 160 * MIB), 0);
+    expect_flush(FAKE_TLBI_VMID, 0, false);
 }
 
 // A hook that looks at the tables at the moment of each TLB invalidation.
@@ -548,6 +595,7 @@ int main(void)
         cmocka_unit_test(map_needs_none),
         cmocka_unit_test(one_page),
         cmocka_unit_test(ranges),
+        cmocka_unit_test(one_by_one),
         cmocka_unit_test(break_before_make),
         cmocka_unit_test(random_scarce),
         cmocka_unit_test(random_plenty),

@@ -3,6 +3,7 @@
 // that tests check what was done, to which range and before what. A test may hook each call.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,8 +20,13 @@ void cache_isb(void);
 
 void zero_pages(void *base, size_t size);
 
-void tlbi_ipa(uint64_t vttbr, uint64_t ipa, unsigned level, unsigned granule_shift);
-void tlbi_ipa_range(uint64_t vttbr, uint64_t ipa, uint64_t size);
+struct tlbi_regime {
+    uint64_t vttbr;
+};
+struct tlbi_regime tlbi_begin(uint64_t vttbr);
+void tlbi_ipa(uint64_t operand, bool last);
+void tlbi_ipa_range(uint64_t operand, bool last);
+void tlbi_end(uint64_t vttbr, const struct tlbi_regime *old);
 void tlbi_vmid(uint64_t vttbr);
 void tlbi_vmid_local(uint64_t vttbr);
 void tlbi_all_vmids(void);
@@ -42,6 +48,7 @@ enum fake_cache_op {
     FAKE_TLBI_IPA,
     FAKE_TLBI_IPA_RANGE,
     FAKE_TLBI_VMID,
+    FAKE_TLBI_END,
     FAKE_TLBI_VMID_LOCAL,
     FAKE_TLBI_ALL_VMIDS,
     FAKE_TLBI_EL2_VA,
@@ -51,10 +58,10 @@ enum fake_cache_op {
 
 struct fake_cache_call {
     enum fake_cache_op op;
-    uint64_t address; // base, ipa or va
+    uint64_t address; // base or va; of a TLBI by IPA, its operand
     uint64_t size;    // 0 where the operation has none
     uint64_t vttbr;
-    unsigned level;
+    bool last; // of a TLBI by IPA: last level only
 };
 
 #define FAKE_CACHE_LOG 4096
