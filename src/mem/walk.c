@@ -4,6 +4,7 @@
 #include "lib/bits.h"
 #include "lib/error.h"
 #include "mem/guest.h"
+#include "mem/s2_op.h"
 
 // SCTLR_EL1
 #define SCTLR_M    BIT(0)
@@ -13,6 +14,7 @@
 // TCR_EL1
 #define TCR_HA BIT(39)
 #define TCR_HD BIT(40)
+#define TCR_DS BIT(59)
 // Descriptors (D8.3.1)
 #define D_VALID     BIT(0)
 #define D_TABLE     BIT(1)
@@ -27,11 +29,19 @@
 #define D_NO_EL0    BIT(61) // APTable[0]
 #define D_NO_WRITE  BIT(62) // APTable[1]
 
+// SH, and MAIR_EL1's attributes
+#define OUTER_SHAREABLE 2
+#define INNER_SHAREABLE 3
+#define DEVICE_nGnRE    0x04
+#define NON_CACHEABLE   0x44
+
 // One half of the address space.
 struct half {
     uint64_t ttbr;
     unsigned size_field; // TnSZ
     unsigned page_bits;  // 12, 14 or 16; 0 for the reserved encoding
+    uint8_t shareability;
+    bool ds; // TCR_EL1.DS, where it has a meaning
     bool off, top_byte_ignored, flat_permissions, el0_kept_out;
 };
 
@@ -43,13 +53,15 @@ struct walk {
     uint64_t va;
     unsigned output_bits;
     uint64_t table_bits; // of APTable, UXNTable and PXNTable
+    uint64_t stop;       // the page of tables that is not to be read; 0 for none
+    gpa_t at;            // of the descriptor
     struct walk_result *out;
 };
 
-static void fault(struct walk_result *out, enum walk_fault kind, unsigned level)
+static void fault(struct walk_result *out, enum walk_fault kind, int level)
 {
     out->fault = kind;
-    out->level = (int)level;
+    out->level = level;
 }
 
 static unsigned granule_of_ttbr0(uint64_t tcr)
@@ -66,29 +78,46 @@ static unsigned granule_of_ttbr1(uint64_t tcr)
     return bits[bits_get(tcr, 31, 30)];
 }
 
+static bool tcr_bit(const struct walk_regs *r, bool high, unsigned low_bit, unsigned high_bit)
+{
+    return (r->tcr & BIT(high ? high_bit : low_bit)) != 0;
+}
+
 static struct half half_of(const struct walk_regs *r, uint64_t va, enum walk_access access)
 {
-    uint64_t tcr = r->tcr;
-    bool high = bits_get(va, 55, 55) != 0, fetch = access == WALK_FETCH;
-    bool tbi = bits_get(tcr, high ? 38 : 37, high ? 38 : 37) != 0;
-    bool data_only = bits_get(tcr, high ? 52 : 51, high ? 52 : 51) != 0;
+    bool high = bits_get(va, 55, 55) != 0;
+    bool data_only = r->cpu.pauth && tcr_bit(r, high, 51, 52);
+    unsigned page_bits = high ? granule_of_ttbr1(r->tcr) : granule_of_ttbr0(r->tcr);
+    bool lpa2 = page_bits == 12 ? r->cpu.lpa2_4k : page_bits == 14 && r->cpu.lpa2_16k;
 
     return (struct half){
         .ttbr = high ? r->ttbr1 : r->ttbr0,
-        .size_field = (unsigned)(high ? bits_get(tcr, 21, 16) : bits_get(tcr, 5, 0)),
-        .page_bits = high ? granule_of_ttbr1(tcr) : granule_of_ttbr0(tcr),
-        .off = bits_get(tcr, high ? 23 : 7, high ? 23 : 7) != 0,
-        .top_byte_ignored = tbi && !(fetch && data_only),
-        .flat_permissions = bits_get(tcr, high ? 42 : 41, high ? 42 : 41) != 0,
-        .el0_kept_out = r->el == 0 && bits_get(tcr, high ? 56 : 55, high ? 56 : 55) != 0,
+        .size_field = (unsigned)(high ? bits_get(r->tcr, 21, 16) : bits_get(r->tcr, 5, 0)),
+        .page_bits = page_bits,
+        .shareability = (uint8_t)(high ? bits_get(r->tcr, 29, 28) : bits_get(r->tcr, 13, 12)),
+        .ds = lpa2 && (r->tcr & TCR_DS) != 0,
+        .off = tcr_bit(r, high, 7, 23),
+        .top_byte_ignored = tcr_bit(r, high, 37, 38) && !(access == WALK_FETCH && data_only),
+        .flat_permissions = r->cpu.hpds && tcr_bit(r, high, 41, 42),
+        .el0_kept_out = r->el == 0 && r->cpu.e0pd && tcr_bit(r, high, 55, 56),
     };
 }
 
-static unsigned output_bits(const struct walk_regs *r)
+// 52 bits are for 64 KiB granules, and for the others with DS.
+static unsigned output_bits(const struct walk_regs *r, const struct half *h)
 {
-    static const unsigned bits[] = {32, 36, 40, 42, 44, 48, 48, 48};
+    static const unsigned bits[] = {32, 36, 40, 42, 44, 48, 52, 52};
+    unsigned most = h->page_bits == 16 || h->ds ? 52 : 48;
 
-    return MIN(bits[bits_get(r->tcr, 34, 32)], r->pa_bits);
+    return MIN(MIN(bits[bits_get(r->tcr, 34, 32)], most), r->cpu.pa_bits);
+}
+
+static bool size_valid(const struct walk_cpu *cpu, const struct half *h)
+{
+    unsigned least = (h->page_bits == 16 && cpu->lva) || h->ds ? 12 : 16;
+    unsigned most = !cpu->small_tables ? 39 : h->page_bits == 16 ? 47 : 48;
+
+    return h->size_field >= least && h->size_field <= most;
 }
 
 // Are the bits of the address that no table resolves all equal to bit 55?
@@ -102,26 +131,59 @@ static bool canonical(const struct half *h, uint64_t va)
 
 // ---- Descriptors
 
-static bool read_descriptor(struct walk *w, gpa_t at, uint64_t *d)
+// Stage 2 does not let the walk at its descriptor.
+static void fault_on_walk(struct walk *w, enum walk_fault kind, int level)
+{
+    fault(w->out, kind, level);
+    w->out->stage2 = w->out->on_walk = true;
+    w->out->ipa = w->at;
+}
+
+static bool read_descriptor(struct walk *w, uint64_t *d)
 {
     struct s2_entry e = {0};
-    int err = guest_read(w->s2, d, at, sizeof(*d));
+    int err = guest_read(w->s2, d, w->at, sizeof(*d));
 
     if (err == 0) {
         *d = (w->r->sctlr & SCTLR_EE) != 0 ? __builtin_bswap64(*d) : *d;
         return true;
     }
-    fault(w->out, err == ERR_ACCESS ? WALK_PERMISSION : WALK_TRANSLATION, 0);
-    stage2_lookup(w->s2, at, &e); // for the level at which it ends
-    w->out->level = e.level;
-    w->out->stage2 = w->out->on_walk = true;
-    w->out->ipa = at;
+    stage2_lookup(w->s2, w->at, &e); // for the level at which it ends
+    fault_on_walk(w, err == ERR_ACCESS ? WALK_PERMISSION : WALK_TRANSLATION, e.level);
     return false;
 }
 
-static bool block_allowed(const struct walk *w, unsigned level)
+static bool block_allowed(const struct walk *w, int level)
 {
-    return level == 2 || (level == 1 && w->half.page_bits == 12);
+    switch (w->half.page_bits) {
+    case 12:
+        return level == 2 || level == 1 || (level == 0 && w->half.ds);
+    case 14:
+        return level == 2 || (level == 1 && w->half.ds);
+    default:
+        return level == 2 || (level == 1 && w->r->cpu.pa_bits == 52);
+    }
+}
+
+// The address in a descriptor, whose lowest bit is shift.
+static uint64_t address_in(const struct walk *w, uint64_t d, unsigned shift)
+{
+    if (w->half.ds) {
+        return (d & MASK(49, shift)) | bits_get(d, 9, 8) << 50;
+    }
+    bool wide = w->half.page_bits == 16 && w->output_bits > 48;
+
+    return (d & MASK(47, shift)) | (wide ? bits_get(d, 15, 12) << 48 : 0);
+}
+
+// TTBRn_EL1, of a table of this many bits.
+static uint64_t root_in(const struct walk *w, unsigned bits)
+{
+    uint64_t ttbr = w->half.ttbr;
+
+    // Aligned to 64 bytes at least where more than 48 bits are, which displaces some.
+    return w->output_bits > 48 ? (ttbr & MASK(47, MAX(bits, 6u))) | bits_get(ttbr, 5, 2) << 48
+                               : ttbr & MASK(47, bits);
 }
 
 static bool beyond(const struct walk *w, uint64_t address)
@@ -131,22 +193,24 @@ static bool beyond(const struct walk *w, uint64_t address)
 
 // ---- Rights
 
+// Does hardware make it writable on the first write?
+static bool dirty_state(const struct walk_regs *r, uint64_t d)
+{
+    bool on = r->cpu.dirty && (r->tcr & (TCR_HA | TCR_HD)) == (TCR_HA | TCR_HD);
+
+    return on && (d & D_DBM) != 0;
+}
+
 // With what the tables above take away.
 static uint64_t effective(const struct walk *w, uint64_t leaf)
 {
     uint64_t t = w->half.flat_permissions ? 0 : w->table_bits;
 
+    leaf &= dirty_state(w->r, leaf) ? ~D_READ_ONLY : UINT64_MAX;
     leaf |= (t & D_NO_WRITE) != 0 ? D_READ_ONLY : 0;
     leaf &= (t & D_NO_EL0) != 0 ? ~D_EL0 : UINT64_MAX;
     leaf |= (t & D_UXN_TABLE) != 0 ? D_UXN : 0;
     return leaf | ((t & D_PXN_TABLE) != 0 ? D_PXN : 0);
-}
-
-static bool writable(const struct walk_regs *r, uint64_t d)
-{
-    bool dirty_state = r->hafdbs && (r->tcr & (TCR_HA | TCR_HD)) == (TCR_HA | TCR_HD);
-
-    return (d & D_READ_ONLY) == 0 || (dirty_state && (d & D_DBM) != 0);
 }
 
 static bool may_execute(const struct walk_regs *r, uint64_t d)
@@ -171,22 +235,40 @@ static bool may_access(const struct walk_regs *r, uint64_t d, enum walk_access a
     if (r->el == 0 ? !el0 : r->pan && (el0 || el0_executes)) {
         return false;
     }
-    return access == WALK_READ || writable(r, d);
+    return access == WALK_READ || (d & D_READ_ONLY) == 0;
 }
 
 // ---- The walk
 
-static void leaf(struct walk *w, uint64_t d, unsigned level, unsigned shift,
-                 enum walk_access access)
+// Does the access make the CPU write the descriptor, for the access flag or the dirty state?
+static bool updates(const struct walk *w, uint64_t d, enum walk_access access)
 {
-    uint64_t base = d & MASK(47, shift);
-    bool af_set = (d & D_AF) != 0 || (w->r->hafdbs && (w->r->tcr & TCR_HA) != 0);
+    return (d & D_AF) == 0 ||
+           (access == WALK_WRITE && (d & D_READ_ONLY) != 0 && dirty_state(w->r, d));
+}
+
+// Such a write is the guest's, and stage 2 may forbid it.
+static bool update_allowed(struct walk *w)
+{
+    struct s2_entry e = {0};
+
+    if (stage2_lookup(w->s2, w->at, &e) == 0 && (e.rights & S2_W) == 0) {
+        fault_on_walk(w, WALK_PERMISSION, e.level);
+        return false;
+    }
+    return true;
+}
+
+static void leaf(struct walk *w, uint64_t d, int level, unsigned shift, enum walk_access access)
+{
+    uint64_t base = address_in(w, d, shift);
+    bool accessed = (d & D_AF) != 0 || (w->r->cpu.access_flag && (w->r->tcr & TCR_HA) != 0);
 
     if (beyond(w, base)) {
         fault(w->out, WALK_ADDRESS_SIZE, level);
         return;
     }
-    if (!af_set) {
+    if (!accessed) {
         fault(w->out, WALK_ACCESS_FLAG, level);
         return;
     }
@@ -194,11 +276,38 @@ static void leaf(struct walk *w, uint64_t d, unsigned level, unsigned shift,
         fault(w->out, WALK_PERMISSION, level);
         return;
     }
-    w->out->level = (int)level;
+    if (updates(w, d, access) && !update_allowed(w)) {
+        return;
+    }
+    w->out->level = level;
     w->out->size = BIT(shift);
     w->out->ipa = gpa(base | (w->va & (BIT(shift) - 1)));
     w->out->attributes = (uint8_t)(w->r->mair >> (8 * bits_get(d, 4, 2)));
-    w->out->shareability = (uint8_t)bits_get(d, 9, 8);
+    w->out->shareability = w->half.ds ? w->half.shareability : (uint8_t)bits_get(d, 9, 8);
+}
+
+// One level: false if it is the last, be it for a fault.
+static bool step(struct walk *w, uint64_t d, int level, unsigned shift, enum walk_access access,
+                 uint64_t *table)
+{
+    bool is_table = level < 3 && (d & D_TABLE) != 0;
+    bool is_leaf = level == 3 ? (d & D_TABLE) != 0 : !is_table && block_allowed(w, level);
+
+    if ((d & D_VALID) == 0 || (!is_table && !is_leaf)) {
+        fault(w->out, WALK_TRANSLATION, level);
+        return false;
+    }
+    if (is_leaf) {
+        leaf(w, d, level, shift, access);
+        return false;
+    }
+    *table = address_in(w, d, w->half.page_bits);
+    if (beyond(w, *table)) {
+        fault(w->out, WALK_ADDRESS_SIZE, level);
+        return false;
+    }
+    w->table_bits |= d;
+    return true;
 }
 
 static void descend(struct walk *w, enum walk_access access)
@@ -207,35 +316,21 @@ static void descend(struct walk *w, enum walk_access access)
     unsigned input = 64 - w->half.size_field;
     unsigned levels = (input - page_bits + stride - 1) / stride;
     unsigned shift = page_bits + stride * (levels - 1), index_bits = input - shift;
-    uint64_t table = w->half.ttbr & MASK(47, index_bits + 3), d = 0;
+    uint64_t table = root_in(w, index_bits + 3), d = 0;
 
     if (beyond(w, table)) {
         fault(w->out, WALK_ADDRESS_SIZE, 0);
         return;
     }
-    for (unsigned level = 4 - levels;; level++) {
+    for (int level = 4 - (int)levels;; level++) {
         uint64_t index = bits_get(w->va, shift + index_bits - 1, shift);
 
-        if (!read_descriptor(w, gpa(table + index * sizeof(d)), &d)) {
+        w->at = gpa(table + index * sizeof(d));
+        w->out->walk_level = level;
+        if ((w->stop != 0 && align_down(w->at.v, PAGE_SIZE) == w->stop) ||
+            !read_descriptor(w, &d) || !step(w, d, level, shift, access, &table)) {
             return;
         }
-        bool is_table = level < 3 && (d & D_TABLE) != 0;
-        bool is_leaf = level == 3 ? (d & D_TABLE) != 0 : !is_table && block_allowed(w, level);
-
-        if ((d & D_VALID) == 0 || (!is_table && !is_leaf)) {
-            fault(w->out, WALK_TRANSLATION, level);
-            return;
-        }
-        if (is_leaf) {
-            leaf(w, d, level, shift, access);
-            return;
-        }
-        table = d & MASK(47, page_bits);
-        if (beyond(w, table)) {
-            fault(w->out, WALK_ADDRESS_SIZE, level);
-            return;
-        }
-        w->table_bits |= d;
         shift -= stride;
         index_bits = stride;
     }
@@ -249,36 +344,64 @@ static void flat(struct walk *w, enum walk_access access)
     w->out->shareability = 2;
     w->out->size = PAGE_SIZE;
     w->out->ipa = gpa(w->half.top_byte_ignored ? w->va & MASK(55, 0) : w->va);
-    if (w->out->ipa.v >> w->r->pa_bits != 0) {
+    if (w->out->ipa.v >> w->r->cpu.pa_bits != 0) {
         fault(w->out, WALK_ADDRESS_SIZE, 0);
+    }
+}
+
+static void walk(struct walk *w, enum walk_access access)
+{
+    const struct walk_regs *r = w->r;
+
+    w->half = half_of(r, w->va, access);
+    w->output_bits = output_bits(r, &w->half);
+    *w->out = (struct walk_result){.fault = WALK_OK};
+    if ((r->sctlr & SCTLR_M) == 0) {
+        flat(w, access);
+    } else if (!size_valid(&r->cpu, &w->half) || w->half.page_bits == 0 || w->half.off ||
+               w->half.el0_kept_out || !canonical(&w->half, w->va)) {
+        fault(w->out, WALK_TRANSLATION, 0);
+    } else {
+        descend(w, access);
     }
 }
 
 void walk_stage1(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum walk_access access,
                  struct walk_result *out)
 {
-    struct walk w = {
-        .s2 = s2,
-        .r = r,
-        .half = half_of(r, va.v, access),
-        .va = va.v,
-        .output_bits = output_bits(r),
-        .out = out,
-    };
+    struct walk w = {.s2 = s2, .r = r, .va = va.v, .out = out};
 
-    *out = (struct walk_result){.fault = WALK_OK};
-    if ((r->sctlr & SCTLR_M) == 0) {
-        flat(&w, access);
-        return;
-    }
-    bool size_valid = w.half.size_field >= 16 && w.half.size_field <= 39;
+    walk(&w, access);
+}
 
-    if (!size_valid || w.half.page_bits == 0 || w.half.off || w.half.el0_kept_out ||
-        !canonical(&w.half, va.v)) {
-        fault(out, WALK_TRANSLATION, 0);
-        return;
+int walk_until(struct stage2 *s2, const struct walk_regs *r, gva_t va, gpa_t table)
+{
+    struct walk_result out;
+    struct walk w = {.s2 = s2, .r = r, .va = va.v, .stop = table.v, .out = &out};
+
+    walk(&w, WALK_READ);
+    return out.walk_level;
+}
+
+// Half of MAIR_EL1's attributes, of outer or inner caches: hints stay, where there are any.
+static unsigned forced_write_back(unsigned half)
+{
+    return half == 4 ? 0xf : half | 4; // 4: not cacheable
+}
+
+// D8.6.4 to D8.6.6: the stricter of both stages, unless stage 2 forces its own. Stage 2's Normal
+// memory is write-back and inner shareable, its devices nGnRE.
+static void combine(struct walk_result *w, enum s2_memtype type)
+{
+    if (type == S2_DEVICE) {
+        w->attributes = MIN(w->attributes, DEVICE_nGnRE);
+    } else if (s2_features()->fwb) {
+        w->attributes = w->attributes < 0x10
+                            ? 0xff
+                            : (uint8_t)(forced_write_back(w->attributes >> 4) << 4 |
+                                        forced_write_back(w->attributes & 0xf));
     }
-    descend(&w, access);
+    w->shareability = w->shareability == OUTER_SHAREABLE ? OUTER_SHAREABLE : INNER_SHAREABLE;
 }
 
 void walk_both(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum walk_access access,
@@ -294,21 +417,32 @@ void walk_both(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum walk
     int err = stage2_lookup(s2, out->ipa, &e);
 
     if (err != 0 || (e.rights & need[access]) == 0) {
-        fault(out, err != 0 ? WALK_TRANSLATION : WALK_PERMISSION, (unsigned)e.level);
+        fault(out, err != 0 ? WALK_TRANSLATION : WALK_PERMISSION, e.level);
         out->stage2 = true;
         return;
     }
     out->pa = e.pa;
+    combine(out, e.type);
+}
+
+// Level -1 has codes of its own (D19.2.113, FST).
+static uint64_t fault_status(const struct walk_result *w)
+{
+    if (w->level >= 0) {
+        return (uint64_t)((unsigned)w->fault | (unsigned)w->level);
+    }
+    return w->fault == WALK_ADDRESS_SIZE ? 0x29 : 0x2b;
 }
 
 uint64_t walk_par(const struct walk_result *w, bool both)
 {
     if (w->fault != WALK_OK) {
-        return BIT(0) | (uint64_t)((unsigned)w->fault | (unsigned)w->level) << 1 |
-               (w->on_walk ? BIT(8) : 0) | (w->stage2 ? BIT(9) : 0) | BIT(11);
+        return BIT(0) | fault_status(w) << 1 | (w->on_walk ? BIT(8) : 0) |
+               (w->stage2 ? BIT(9) : 0) | BIT(11);
     }
-    bool plain = w->attributes < 0x10 || w->attributes == 0x44; // Device, Normal Non-cacheable
+    bool plain = w->attributes < 0x10 || // Device
+                 w->attributes == NON_CACHEABLE;
 
-    return ((both ? w->pa.v : w->ipa.v) & MASK(47, 12)) | (uint64_t)w->attributes << 56 |
+    return ((both ? w->pa.v : w->ipa.v) & MASK(51, 12)) | (uint64_t)w->attributes << 56 |
            (uint64_t)(plain ? 2 : w->shareability) << 7 | BIT(11);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest's own translation, walked in software: where the CPU's AT instruction cannot serve, and
-// as its check. EL1&0 regime, 4, 16 and 64 KiB granules, 48-bit addresses (Arm ARM D8.2 to D8.5).
+// as its check. EL1&0 regime, 4, 16 and 64 KiB granules, addresses of up to 52 bits (Arm ARM D8.2
+// to D8.5). A TCR_EL1.TGn that is reserved, or of a granule that the CPU lacks, is for the CPU to
+// read as it likes: here it is a translation fault of level 0.
 #pragma once
 
 #include "mem/stage2.h"
@@ -8,13 +10,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// What the CPU heeds of the guest's registers and tables, whatever ID registers the guest is shown.
+struct walk_cpu {
+    unsigned pa_bits;        // 32..52
+    bool lva;                // 52-bit virtual addresses with 64 KiB granules
+    bool lpa2_4k, lpa2_16k;  // TCR_EL1.DS, by granule
+    bool small_tables;       // FEAT_TTST: TnSZ up to 48, or 47
+    bool access_flag, dirty; // by hardware, where TCR_EL1.HA and HD ask
+    bool hpds, e0pd, pauth, epan;
+};
+
 // The guest's registers, as they are when it runs.
 struct walk_regs {
+    struct walk_cpu cpu;
     uint64_t sctlr, tcr, ttbr0, ttbr1, mair; // _EL1
-    unsigned pa_bits;                        // that ID_AA64MMFR0_EL1 shows the guest
-    bool hafdbs; // hardware sets the access flag and dirty state, where TCR_EL1.HA/HD ask
-    bool pan;    // PSTATE.PAN
-    unsigned el; // 0 or 1: on whose behalf
+    bool pan;                                // PSTATE.PAN
+    unsigned el;                             // 0 or 1: on whose behalf
 };
 
 enum walk_access { WALK_READ, WALK_WRITE, WALK_FETCH };
@@ -30,9 +41,10 @@ enum walk_fault {
 
 struct walk_result {
     enum walk_fault fault;
-    int level;          // of the fault, or of the leaf of stage 1; 0 to 3
-    bool stage2;        // the fault is stage 2's
+    int level;          // of the fault, or of the leaf of stage 1; -1 to 3
+    bool stage2;        // the fault is stage 2's, and so is the level
     bool on_walk;       // and a descriptor's address was what it did not translate
+    int walk_level;     // of stage 1, where the walk ended
     gpa_t ipa;          // of the byte; at a stage-2 fault, of what did not translate
     hpa_t pa;           // walk_both()
     uint64_t size;      // bytes that stage 1's leaf maps
@@ -47,6 +59,10 @@ void walk_stage1(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum wa
 // And then stage 2 for the byte itself: what AT S12E1x gives.
 void walk_both(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum walk_access access,
                struct walk_result *out);
+
+// The level of stage 1 at which a walk for va reads its descriptor from the 4 KiB page at table: -1
+// to 3; of where it ends if it does not get there.
+int walk_until(struct stage2 *s2, const struct walk_regs *r, gva_t va, gpa_t table);
 
 // PAR_EL1 as AT would leave it (D19.2.113): S1E1x for walk_stage1()'s result, S12E1x for the
 // other's.

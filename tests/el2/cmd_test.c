@@ -6,6 +6,7 @@
 #include "lib/check.h"
 #include "mon/monitor.h"
 #include "vm/vm.h"
+#include "walk_check.h"
 
 #include <string.h>
 
@@ -58,5 +59,6 @@ static void run_break(const struct invocation *in)
 
 const struct command test_commands[] = {
     {"break", "HOW", 1, 1, "break Newel", run_break},
+    {"walk", "SEED", 1, 1, "compare AT with the software walker", run_walk_check},
     {0},
 };

@@ -715,6 +715,7 @@ static void walk_of_four_levels(void **state)
     const uint64_t root = VM_RAM_BASE;
     const uint64_t va = 0x0000ffffffe00000; // the last index at levels 0 and 1
     (void)state;
+    fake_sysregs.sctlr_el1 = SCTLR_M;
     fake_sysregs.tcr_el1 = TCR(0, 16);
     fake_sysregs.ttbr0_el1 = root | (UINT64_C(7) << 48);
     assert_int_equal(walk_level(v, va, root), 0);
@@ -730,6 +731,7 @@ static void walk_of_four_levels(void **state)
 static void walks_that_start_lower(void **state)
 {
     (void)state;
+    fake_sysregs.sctlr_el1 = SCTLR_M;
     fake_sysregs.tcr_el1 = TCR(0, 25) | ((uint64_t)25 << 16) | ((uint64_t)2 << 30);
     fake_sysregs.ttbr0_el1 = 0x09000000;
     fake_sysregs.ttbr1_el1 = 0x0b000000;
@@ -750,6 +752,7 @@ static void walks_that_start_lower(void **state)
 static void abort_on_a_walk(void **state)
 {
     (void)state;
+    fake_sysregs.sctlr_el1 = SCTLR_M;
     fake_sysregs.tcr_el1 = TCR(0, 25);
     fake_sysregs.ttbr0_el1 = 0x09000000;
     fault_at(0x1234, 0x09000000);

@@ -50,7 +50,7 @@ static int start(void **state)
         .ttbr0 = BASE,
         .ttbr1 = BASE + 0x100000,
         .mair = 0x00000000004404ff,
-        .pa_bits = 40,
+        .cpu = {.pa_bits = 40, .hpds = true, .e0pd = true, .pauth = true, .epan = true},
         .el = 1,
     };
     return 0;
@@ -82,15 +82,16 @@ static void expect_fault(struct walk_result w, enum walk_fault kind, int level)
 #define LEAF (BIT(10) | UINT64_C(3) << 8) // AF, inner shareable
 
 // Tables one after the other from the root, 64 KiB apart; the entry for va at each level.
-static void map(uint64_t root, unsigned page_bits, unsigned input, uint64_t va, unsigned leaf_level,
+static void map(uint64_t root, unsigned page_bits, unsigned input, uint64_t va, int leaf_level,
                 uint64_t leaf)
 {
     unsigned stride = page_bits - 3, levels = (input - page_bits + stride - 1) / stride;
     unsigned shift = page_bits + stride * (levels - 1);
     uint64_t table = root;
 
-    for (unsigned level = 4 - levels; level <= leaf_level; level++, shift -= stride) {
-        unsigned bits = level == 4 - levels ? input - shift : stride;
+    for (int first = 4 - (int)levels, level = first; level <= leaf_level;
+         level++, shift -= stride) {
+        unsigned bits = level == first ? input - shift : stride;
         uint64_t *entry = guest_word(table + bits_get(va, shift + bits - 1, shift) * 8);
 
         if (level == leaf_level) {
@@ -106,7 +107,9 @@ static void granules_and_levels(void **state)
 {
     (void)state;
     static const struct {
-        unsigned bits, tg0, level, size_bits, input;
+        unsigned bits, tg0;
+        int level;
+        unsigned size_bits, input;
     } cases[] = {{12, 0, 3, 12, 48}, {12, 0, 2, 21, 48}, {12, 0, 1, 30, 48}, {14, 2, 3, 14, 48},
                  {14, 2, 2, 25, 48}, {16, 1, 3, 16, 48}, {16, 1, 2, 29, 48}, {12, 0, 3, 12, 39},
                  {12, 0, 2, 21, 36}, {12, 0, 3, 12, 25}, {14, 2, 3, 14, 36}, {16, 1, 3, 16, 42},
@@ -265,10 +268,55 @@ static void hardware_updates(void **state)
     expect_fault(stage1(0x5000, WALK_READ), WALK_ACCESS_FLAG, 3);
     regs.tcr |= BIT(39) | BIT(40);
     expect_fault(stage1(0x5000, WALK_READ), WALK_ACCESS_FLAG, 3);
-    regs.hafdbs = true;
+    regs.cpu.access_flag = regs.cpu.dirty = true;
     assert_int_equal(stage1(0x5000, WALK_WRITE).fault, WALK_OK);
     regs.tcr &= ~BIT(40);
     expect_fault(stage1(0x5000, WALK_WRITE), WALK_PERMISSION, 3);
+}
+
+// The CPU's own write of a descriptor is the guest's access, too.
+static void update_of_a_protected_table(void **state)
+{
+    (void)state;
+    map(BASE, 12, 48, 0x5000, 3, 0x41000000 | BIT(7) | BIT(10) | BIT(51));
+    regs.tcr |= BIT(39) | BIT(40);
+    regs.cpu.access_flag = regs.cpu.dirty = true;
+    assert_int_equal(stage2_protect(&s2, gpa(BASE + 0x30000), PAGE_SIZE, S2_R), 0);
+    assert_int_equal(stage1(0x5000, WALK_READ).fault, WALK_OK);
+    struct walk_result w = stage1(0x5000, WALK_WRITE);
+
+    assert_true(w.fault == WALK_PERMISSION && w.stage2 && w.on_walk && w.level == 3);
+    assert_int_equal(w.ipa.v, BASE + 0x30000 + 5 * 8);
+    // What a table takes away is not given back by the dirty state.
+    *guest_word(BASE + 0x20000) |= BIT(62);
+    expect_fault(stage1(0x5000, WALK_WRITE), WALK_PERMISSION, 3);
+}
+
+static void wide_addresses(void **state)
+{
+    (void)state;
+    uint64_t va = UINT64_C(0x3) << 48 | 0x123456789000, out = UINT64_C(0x5) << 48 | 0x41230000;
+
+    // 64 KiB granule: output bits 51:48 in 15:12, 52-bit input from level 1.
+    regs.cpu.pa_bits = 52;
+    regs.tcr = 12 | 16 << 16 | 1 << 14 | UINT64_C(2) << 30 | UINT64_C(6) << 32;
+    map(BASE, 16, 52, va, 3, 0x41230000 | 5 << 12 | LEAF);
+    expect_fault(stage1(va, WALK_READ), WALK_TRANSLATION, 0);
+    regs.cpu.lva = true;
+    assert_int_equal(stage1(va + 5, WALK_READ).ipa.v, out | (va & 0xffff) | 5);
+    regs.tcr -= UINT64_C(1) << 32;
+    assert_int_equal(stage1(va, WALK_READ).ipa.v, 0x41230000 | (va & 0xffff));
+    // 4 KiB with DS: a level before level 0, output bits 51:50 in 9:8.
+    start(state);
+    regs.cpu.pa_bits = 52;
+    regs.cpu.lpa2_4k = true;
+    regs.tcr = 12 | 16 << 16 | UINT64_C(2) << 30 | UINT64_C(6) << 32 | BIT(59) | 2 << 12;
+    expect_fault(stage1(va, WALK_READ), WALK_TRANSLATION, -1);
+    assert_int_equal(walk_par((struct walk_result[]){stage1(va, WALK_READ)}, false),
+                     1 | 0x2b << 1 | BIT(11));
+    map(BASE, 12, 52, va, 3, 0x41230000 | UINT64_C(1) << 48 | 1 << 8 | BIT(10));
+    assert_int_equal(stage1(va, WALK_READ).ipa.v, out);
+    assert_int_equal(stage1(va, WALK_READ).shareability, 2);
 }
 
 static void other_endian(void **state)
@@ -348,6 +396,8 @@ int main(void)
         cmocka_unit_test_setup(reserved_settings, start),
         cmocka_unit_test_setup(rights, start),
         cmocka_unit_test_setup(hardware_updates, start),
+        cmocka_unit_test_setup(update_of_a_protected_table, start),
+        cmocka_unit_test_setup(wide_addresses, start),
         cmocka_unit_test_setup(other_endian, start),
         cmocka_unit_test_setup(stage1_off, start),
         cmocka_unit_test_setup(second_stage, start),
