@@ -3,11 +3,10 @@
 
 #include "arch/sysreg.h"
 #include "call/backdoor.h"
-#include "cpu/features.h"
 #include "mem/guest.h"
-#include "mem/walk.h"
 #include "trap/access.h"
 #include "trap/inject.h"
+#include "trap/walk.h"
 
 #include <stddef.h>
 
@@ -29,16 +28,10 @@ static const struct walk_regs *regs_of(struct callers_memory *m)
 {
     if (!m->regs_read) {
         m->regs_read = true;
-        m->regs = (struct walk_regs){
-            .sctlr = read_sysreg(sctlr_el1),
-            .tcr = read_sysreg(tcr_el1),
-            .ttbr0 = read_sysreg(ttbr0_el1),
-            .ttbr1 = read_sysreg(ttbr1_el1),
-            .mair = read_sysreg(mair_el1),
-            .pa_bits = features.pa_bits,
-            .pan = (m->v->regs.pstate & PSR_PAN) != 0,
-            .el = from_el0(m->v) ? 0 : 1,
-        };
+        walk_registers(&m->regs);
+        m->regs.cpu.access_flag = m->regs.cpu.dirty = false;
+        m->regs.pan = (m->v->regs.pstate & PSR_PAN) != 0;
+        m->regs.el = from_el0(m->v) ? 0 : 1;
     }
     return &m->regs;
 }
@@ -74,9 +67,9 @@ static enum port_end translate(struct callers_memory *m, uint64_t va, bool write
         return PORT_DONE;
     }
     if (w.stage2) {
-        return refused(m, va, w.ipa, DFSC_EXTERNAL_WALK + ((unsigned)w.level & 3), false);
+        return refused(m, va, w.ipa, DFSC_EXTERNAL_WALK + (unsigned)MAX(w.walk_level, 0), false);
     }
-    return fault(m, va, (unsigned)w.fault | ((unsigned)w.level & 3), write);
+    return fault(m, va, (unsigned)w.fault | (unsigned)MAX(w.level, 0), write);
 }
 
 static enum port_end memory_read(struct port_memory *face, uint64_t va, void *to, size_t size)

@@ -25,16 +25,23 @@ struct walk_cpu walk_cpu_of(const struct features *f)
     };
 }
 
-unsigned walk_level(struct vcpu *v, uint64_t va, uint64_t table)
+void walk_registers(struct walk_regs *r)
 {
-    const struct walk_regs r = {
+    *r = (struct walk_regs){
         .cpu = walk_cpu_of(&features),
         .sctlr = read_sysreg(sctlr_el1),
         .tcr = read_sysreg(tcr_el1),
         .ttbr0 = read_sysreg(ttbr0_el1),
         .ttbr1 = read_sysreg(ttbr1_el1),
+        .mair = read_sysreg(mair_el1),
         .el = 1,
     };
+}
+
+unsigned walk_level(struct vcpu *v, uint64_t va, uint64_t table)
+{
+    struct walk_regs r;
+    walk_registers(&r);
     int level = walk_until(&v->vm->space.s2, &r, gva(va), gpa(table));
     return (unsigned)MAX(level, 0);
 }
