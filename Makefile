@@ -5,7 +5,7 @@ BUILD := build
 SYSROOT := $(BUILD)/sysroot
 GOALS := $(or $(MAKECMDGOALS),all)
 
-.PHONY: all test-image help setup run check check-long bench unit unit-build fuzz guests plugins format lint clean
+.PHONY: all test-image mutations help setup run check check-long bench unit unit-build fuzz guests plugins format lint clean
 all: $(BUILD)/newel.img
 
 help:
@@ -73,6 +73,23 @@ EL2_TEST_OBJECTS := $(filter-out %/cmd_none.c.o %/port_none.c.o,$(EL2_OBJECTS)) 
 $(BUILD)/test/newel.elf: $(EL2_TEST_OBJECTS) src/arch/newel.lds tools/symbols
 	$(call link,$(EL2_TEST_OBJECTS))
 
+# And with a fault in the maintenance of caches each (mem/coherence.h), for the test of the checker that must find them.
+MUTATIONS := 1 2 3 4
+MUTATED := src/mem/coherence.c src/mem/space.c
+define mutation
+$(BUILD)/mutation-$(1)/%.c.o: %.c $(SETUP_DONE)
+	@mkdir -p $$(@D)
+	@echo '  CC      $$*.c (mutation $(1))'
+	@clang $(EL2_CFLAGS) -DNEWEL_MUTATION=$(1) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/mutation-$(1)/newel.elf: $(filter-out $(MUTATED:%=$(BUILD)/el2/%.o),$(EL2_OBJECTS)) $(MUTATED:%=$(BUILD)/mutation-$(1)/%.o) \
+		src/arch/newel.lds
+	@echo '  LD      $$@'
+	@ld.lld $(EL2_LDFLAGS) -o $$@ $$(filter %.o,$$^) $(EL2_LIBRARIES)
+endef
+$(foreach n,$(MUTATIONS),$(eval $(call mutation,$(n))))
+mutations: $(MUTATIONS:%=$(BUILD)/mutation-%/newel.img)
+
 %/newel.img: %/newel.elf
 	@echo '  IMG     $@'
 	@llvm-objcopy -O binary $< $@
@@ -137,7 +154,7 @@ PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider
 run: all
 	@tools/demo examples/two-linux.dts
 
-check: all test-image unit-build guests plugins $(FUZZERS)
+check: all test-image mutations unit-build guests plugins $(FUZZERS)
 	@[ -z "$$NEWEL_LONG" ] || tools/setup --soak
 	@tools/check-summary --begin
 	@for test in $(UNIT_TESTS); do tools/check-stage $$(basename $$test) $$test; done
@@ -167,13 +184,13 @@ lint:
 
 # The whole-machine tests alone. PYTEST_ARGS: e.g. "-k monitor", "-x".
 .PHONY: system
-system: all test-image guests plugins
+system: all test-image mutations guests plugins
 	@$(PYTEST) -v $(PYTEST_ARGS) tests/system
 
--include $(EL2_TEST_OBJECTS:.o=.d) $(HOST_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
+-include $(EL2_TEST_OBJECTS:.o=.d) $(wildcard $(BUILD)/mutation-*/src/mem/*.d) $(HOST_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf $(BUILD)/el2 $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/test $(BUILD)/newel.* $(BUILD)/*.a
+	rm -rf $(BUILD)/el2 $(BUILD)/mutation-* $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/test $(BUILD)/newel.* $(BUILD)/*.a
