@@ -10,7 +10,9 @@
 //   WHAT at va A pa A by cpu N elE, written at va A pa A by cpu N elE
 //                                 WHAT is one of the kinds below; the first 200 are written
 //   unresolved OP ...             a cache instruction whose address leads nowhere
-//   total KEY N KEY N ...         at the end; the run is good if reports and unresolved are 0
+//   total KEY N KEY N ...         at the end; the run is good if reports and unresolved are 0.
+//                                 fetches: lines; replaced: instructions found where another one
+//                                 was before; grants: descriptors that grant execution, checked
 //
 // The address of a cache instruction is resolved as the CPU would, by a walk of the tables in use
 // then, of both stages; the last answer serves until a TLB would forget it. That the walks are
@@ -36,6 +38,8 @@
 #define PAGE   4096u
 #define NOP    0xd503201fu
 #define ISB    0xd5033fdfu
+
+#define L1IP_PIPT 3
 
 // What Linux makes of the NOP at a function's beginning when it gets ready for tracing, also of
 // those that do it: against the rule, but the one does as well as the other.
@@ -238,8 +242,9 @@ static bool may_replace(uint32_t word, uint32_t old)
     return patchable(word) ? old == 0 || patchable(old) : word == MOV_X9_X30 && old == NOP;
 }
 
-// The last instruction translated at each word of RAM, 0 for none.
+// The last instruction translated at each word of RAM, 0 for none; how often it was another.
 static uint32_t *executed;
+static uint64_t replaced;
 
 static uint32_t *executed_at(uint64_t pa)
 {
@@ -400,6 +405,12 @@ static void unresolved(const struct cache_insn *insn, uint64_t va, unsigned cpu)
             va, insn->place.va, cpu, insn->place.el);
 }
 
+// Does an instruction cache find a line by whatever address it has?
+static bool physically_tagged(void)
+{
+    return (read_register(REG_CTR) >> 14 & 3) == L1IP_PIPT;
+}
+
 static void on_address_op(const struct cache_insn *insn, unsigned cpu)
 {
     struct cpu *c = &cpus[cpu];
@@ -423,7 +434,9 @@ static void on_address_op(const struct cache_insn *insn, unsigned cpu)
         zero_line(&at, insn->number, insn->place.el, cpu);
     } else if (line && insn->op == OP_IC_IVAU) {
         c->counts[INVALIDATED]++;
-        line_ic(line, cpu);
+        if (insn->place.el < 2 || physically_tagged()) { // a guest's own address is another
+            line_ic(line, cpu);
+        }
     } else if (line) {
         clean(line, insn->op, insn->place.el, cpu);
     }
@@ -628,7 +641,12 @@ static void fetch_word(struct fetch *fetch, uint64_t pa, uint32_t word)
     if (!line) {
         return;
     }
-    *executed_at(pa) = word;
+    uint32_t *before = executed_at(pa);
+
+    if (*before && *before != word) {
+        __atomic_fetch_add(&replaced, 1, __ATOMIC_RELAXED);
+    }
+    *before = word;
     if (fetch->lines == 0 || fetch->line[fetch->lines - 1].line != line) {
         fetch->line[fetch->lines++] = (struct fetch_line){line, 0};
     }
@@ -716,7 +734,9 @@ static void at_end(qemu_plugin_id_t id, void *unused)
 
         fetches += s->fetches;
     }
-    fprintf(report_file, "total reports %" PRIu64 " fetches %" PRIu64, reports, fetches);
+    fprintf(report_file,
+            "total reports %" PRIu64 " fetches %" PRIu64 " replaced %" PRIu64 " grants %" PRIu64,
+            reports, fetches, replaced, tables_grants);
     for (unsigned n = 0; n < COUNTS; n++) {
         uint64_t sum = 0;
 

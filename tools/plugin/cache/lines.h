@@ -8,6 +8,7 @@
 // them again until the clean is complete; only an invalidation issued after that helps. A clean or
 // an invalidation is complete when the CPU that issued it has executed a DSB. What was written with
 // caches off is in memory, and data caches may hold the old contents until they are invalidated.
+// Where instruction caches are virtually indexed, EL2's IC IVAU does not find what a guest fetched.
 // CTR_EL0's IDC makes fetches see stores with no clean, DIC with no invalidation. What the memory
 // held at reset is clean.
 //

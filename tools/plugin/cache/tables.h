@@ -10,6 +10,9 @@
 
 bool tables_setup(void);
 
+// Descriptors looked at that grant execution.
+extern uint64_t tables_grants;
+
 // A guest runs with these.
 void tables_enter(uint64_t vttbr, uint64_t vtcr);
 
