@@ -2,7 +2,6 @@
 #include "call/backdoor.h"
 
 #include "arch/sysreg_bits.h"
-#include "call/io_insn.h"
 #include "call/message.h"
 #include "cpu/timer.h"
 #include "dev/rtc_host.h"
@@ -11,8 +10,6 @@
 #include "vm/uuid.h"
 #include "vm/vm.h"
 
-#define VERSION          6 // that of the interface; clients know no other
-#define PRODUCT_SERVER   2 // of the products that clients tell apart, the one without a desktop
 #define HARDWARE_VERSION 20
 #define MAX_TIME_LAG     1000000 // microseconds; a client that is behind by more sets its clock
 #define POINTER_OUTSIDE  UINT32_C(0xff9cff9c) // (-100, -100): it is not over the VM's screen
@@ -22,7 +19,7 @@ enum command {
     GETMHZ = 1,
     GETPTRLOCATION = 4,
     SETPTRLOCATION = 5,
-    GETVERSION = 10,
+    GETVERSION = BACKDOOR_GETVERSION,
     GETDEVICELISTELEMENT = 11,
     TOGGLEDEVICE = 12,
     GETGUIOPTIONS = 13,
@@ -51,10 +48,8 @@ static bool privileged(const struct vcpu *v)
 
 static uint32_t version(struct vcpu *v, uint64_t *x)
 {
-    (void)v;
-    x[IO_BX] = BACKDOOR_MAGIC;
-    x[IO_CX] = PRODUCT_SERVER;
-    return VERSION;
+    (void)backdoor_version(v);
+    return (uint32_t)x[IO_AX];
 }
 
 static uint32_t hardware_version(struct vcpu *v, uint64_t *x)

@@ -138,15 +138,14 @@ static OUTLINE enum trap_result execute(struct vcpu *v, bool after)
     return TRAP_FAULT;
 }
 
-// Nearly every call is a command of the backdoor.
 static inline enum trap_result call(struct vcpu *v, bool after)
 {
     count(&v->count, CNT_CALL_IO);
-    if ((uint32_t)v->regs.x[7] != IO_IN_EAX_DX || (uint16_t)v->regs.x[IO_DX] != BACKDOOR_PORT) {
-        return execute(v, after);
+    if ((uint32_t)v->regs.x[7] == IO_IN_EAX_DX && (uint16_t)v->regs.x[IO_DX] == BACKDOOR_PORT &&
+        backdoor_version(v)) {
+        return TRAP_EMULATED;
     }
-    v->regs.x[IO_AX] = backdoor_call(v);
-    return TRAP_EMULATED;
+    return execute(v, after);
 }
 
 enum trap_result io_call(struct vcpu *v)

@@ -167,12 +167,6 @@ static const struct sysreg_rule {
 
 static OUTLINE enum trap_result by_rule(struct vcpu *v, uint32_t iss)
 {
-    if ((iss & ALL) == ICC_SGI1R_EL1) {
-        return send_sgi(v, iss, true);
-    }
-    if ((iss & (ALL | ISS_TO_XZR | ISS_READ)) == CALL && io_is_called(v)) {
-        return io_call(v);
-    }
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         if ((iss & ALL & ~rules[i].ignore) == rules[i].key) {
             return rules[i].access(v, iss);
@@ -181,11 +175,19 @@ static OUTLINE enum trap_result by_rule(struct vcpu *v, uint32_t iss)
     return TRAP_UNHANDLED;
 }
 
+static OUTLINE enum trap_result other_register(struct vcpu *v, uint32_t iss)
+{
+    if ((iss & ALL) == ICC_SGI1R_EL1) {
+        return send_sgi(v, iss, true);
+    }
+    return iss == CALL && io_is_called(v) ? io_call(v) : by_rule(v, iss);
+}
+
 enum trap_result trap_sysreg(struct vcpu *v, uint64_t esr)
 {
     uint32_t iss = (uint32_t)ESR_ISS(esr);
     if ((iss & ((ALL & ~(ID_ROWS | ANY_OP2)) | ISS_READ)) == (ID_SPACE | ISS_READ)) {
         return id_register(v, iss);
     }
-    return by_rule(v, iss);
+    return other_register(v, iss);
 }

@@ -68,6 +68,38 @@ TEST(mmio_uart_fr)
     MEASURE("mmio_uart_fr", "ldr w0, [%1]", "r"(reg));
 }
 
+/* VMware's backdoor, as its clients' probe calls it, registers and all. */
+#define GETVERSION                                                                  \
+    "mov w0, #0x5868\n\tmovk w0, #0x564d, lsl #16\n\tmvn w1, w0\n\tmov w2, #10\n\t" \
+    "mov w3, #0x5658\n\tmov x7, #0xe\n\tmovk x7, #0x86, lsl #32\n\tmrs xzr, mdccsr_el0"
+
+static void getversion_loop(uint64_t rounds)
+{
+    delay_us(20000);
+    MARK(19);
+    __asm__ volatile("1: " GETVERSION "\n\tsubs %0, %0, #1\n\tb.ne 1b\n\torr x20, x20, x20"
+                     : "+&r"(rounds)::"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "cc",
+                       "memory");
+}
+
+TEST(backdoor_getversion_el1)
+{
+    SKIP_UNLESS(arg_flag("tools"), "no tools");
+    print("BENCH backdoor_getversion_el1 %u\n", ROUNDS);
+    getversion_loop(ROUNDS);
+}
+
+TEST(backdoor_getversion_el0)
+{
+    struct exc_info info;
+
+    SKIP_UNLESS(arg_flag("tools"), "no tools");
+    print("BENCH backdoor_getversion_el0 %u\n", ROUNDS);
+    /* The counter is EL0's to read, for delay_us(). */
+    write_sysreg(cntkctl_el1, read_sysreg(cntkctl_el1) | 3);
+    EXPECT(!el0_exception(&info, getversion_loop, ROUNDS));
+}
+
 /* bench_asm.S: vectors whose IRQ entry is a mark, then acknowledges, completes and counts. */
 extern char bench_ipi_vectors[], bench_timer_vectors[];
 volatile uint64_t bench_events;
