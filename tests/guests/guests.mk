@@ -7,12 +7,12 @@ GUEST_OUT := build/guests
 GUEST_CC := clang --target=aarch64-none-elf
 GUEST_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
 	-march=armv8-a -mstrict-align -mno-outline-atomics \
-	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -I$(GUEST_DIR)
+	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -I$(GUEST_DIR) -Iinclude
 
 GUEST_NAMES := $(patsubst $(GUEST_DIR)/%.c,%,$(wildcard $(GUEST_DIR)/*.c))
 GUEST_BINS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.bin)
 GUEST_LIB_SRC := $(wildcard $(GUEST_DIR)/lib/*.c $(GUEST_DIR)/lib/*.S)
-GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h)
+GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h include/newel/*.h)
 
 # One compilation a payload: each has its own name and options in the library's objects.
 # A payload of more than one source keeps the others in a folder of its name.
@@ -32,6 +32,16 @@ $(foreach name,$(GUEST_NAMES),$(eval $(GUEST_OUT)/$(name).elf: \
 
 GUEST_FLAGS_bench := -DGUEST_IMAGE_HEADER
 
+# The probe once more, as a kernel for an x86 machine.
+X86_PROBE := $(GUEST_OUT)/x86/backdoor_probe
+X86_FLAGS := --target=x86_64-none-elf -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
+	-mno-red-zone -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Iinclude
+$(X86_PROBE): $(GUEST_DIR)/backdoor_probe.c $(wildcard $(GUEST_DIR)/x86/*) include/newel/hypercall.h $(GUEST_DIR)/guests.mk
+	@mkdir -p $(@D)
+	@echo '  GUEST   x86/backdoor_probe'
+	@clang $(X86_FLAGS) -nostdlib -static -fuse-ld=lld -Wl,-Ttext=0x100000,-e,start32,--build-id=none,-z,noexecstack -o $@ \
+		$(filter %.c %.S,$^)
+
 .PHONY: guests
-guests: $(GUEST_BINS)
+guests: $(GUEST_BINS) $(X86_PROBE)
 .SECONDARY: $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf)

@@ -14,6 +14,7 @@ struct cpu {
     struct exc_info last;
     uint64_t recover_sp; /* 0: no exception expected */
     struct exc_info caught;
+    exc_mend_fn mend;
     exc_irq_fn irq;
     exc_irq_fn fiq;
 };

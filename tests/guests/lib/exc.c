@@ -31,6 +31,9 @@ static void on_sync(struct exc_frame *frame, unsigned vector)
     uint64_t sp = cpu->recover_sp;
 
     record(&info, frame, vector);
+    if (cpu->mend && cpu->mend(frame, &info)) {
+        return;
+    }
     if (cpu->skip && ESR_EC(info.esr) != EC_SVC64) {
         cpu->skipped++;
         cpu->last = info;
@@ -117,6 +120,11 @@ uint64_t exc_skipped(struct exc_info *last)
         *last = cpu->last;
     }
     return cpu->skipped;
+}
+
+void exc_set_mend(exc_mend_fn fn)
+{
+    cpu_self()->mend = fn;
 }
 
 void exc_set_irq(exc_irq_fn fn)

@@ -61,6 +61,11 @@ void exc_skip_mode(bool on);
  */
 uint64_t exc_skipped(struct exc_info *last);
 
+/* Called first for each synchronous exception of this CPU; true if it has mended what caused it,
+ * and the frame's registers are to be gone back to. Null restores the default. */
+typedef bool (*exc_mend_fn)(struct exc_frame *frame, const struct exc_info *info);
+void exc_set_mend(exc_mend_fn fn);
+
 /* Called for IRQ (fiq = false) or FIQ instead of the default acknowledge loop; null restores it.
  * This CPU only. */
 void exc_set_irq(exc_irq_fn fn);
