@@ -155,6 +155,7 @@ run: all
 	@tools/demo examples/two-linux.dts
 
 check: all test-image mutations unit-build guests plugins $(FUZZERS)
+	@tools/setup --tools
 	@[ -z "$$NEWEL_LONG" ] || tools/setup --soak
 	@tools/check-summary --begin
 	@for test in $(UNIT_TESTS); do tools/check-stage $$(basename $$test) $$test; done
