@@ -354,6 +354,10 @@ void message_high_end(struct tools *t, uint64_t x[7], bool out, bool complete)
 
 // ---- The tools' life ----
 
+// One run of pages: the struct, guestinfo, buffers.
+#define OWN_SIZE   ((sizeof(struct tools) + PAGE_MASK) & ~PAGE_MASK)
+#define TOOLS_SIZE (OWN_SIZE + TOOLS_GUESTINFO_SIZE + (size_t)TOOLS_BUFFERS * MESSAGE_MAX)
+
 static void take_manifest_guestinfo(struct tools *t)
 {
     (void)t;
@@ -361,10 +365,8 @@ static void take_manifest_guestinfo(struct tools *t)
 
 struct tools *tools_create(const struct vm_config *config, owner_t owner)
 {
-    size_t own = align_up(sizeof(struct tools), PAGE_SIZE);
-    size_t size = own + TOOLS_GUESTINFO_SIZE + TOOLS_BUFFERS * MESSAGE_MAX;
     hpa_t frames;
-    if (frames_alloc(owner, size / PAGE_SIZE, 1, &frames) != 0) {
+    if (frames_alloc(owner, TOOLS_SIZE / PAGE_SIZE, 1, &frames) != 0) {
         return NULL;
     }
     char *memory = hpa_ptr(frames);
@@ -374,9 +376,9 @@ struct tools *tools_create(const struct vm_config *config, owner_t owner)
     t->frames = frames;
     t->config = config;
     t->secret = mix(frames.v ^ (uint64_t)owner << 48);
-    guestinfo_init(&t->guestinfo, memory + own, TOOLS_GUESTINFO_SIZE);
-    char *buffers = memory + own + TOOLS_GUESTINFO_SIZE;
-    for (unsigned i = 0; i < TOOLS_BUFFERS; i++) {
+    guestinfo_init(&t->guestinfo, memory + OWN_SIZE, TOOLS_GUESTINFO_SIZE);
+    char *buffers = memory + OWN_SIZE + TOOLS_GUESTINFO_SIZE;
+    for (size_t i = 0; i < TOOLS_BUFFERS; i++) {
         t->free_buffer[t->free_buffers++] = buffers + i * MESSAGE_MAX;
     }
     take_manifest_guestinfo(t);
@@ -386,9 +388,7 @@ struct tools *tools_create(const struct vm_config *config, owner_t owner)
 
 void tools_destroy(struct tools *t)
 {
-    size_t size = align_up(sizeof(struct tools), PAGE_SIZE) + TOOLS_GUESTINFO_SIZE +
-                  TOOLS_BUFFERS * MESSAGE_MAX;
-    frames_free(t->owner, t->frames, size / PAGE_SIZE);
+    frames_free(t->owner, t->frames, TOOLS_SIZE / PAGE_SIZE);
 }
 
 void tools_reset(struct tools *t)

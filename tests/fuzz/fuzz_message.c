@@ -70,17 +70,19 @@ uint64_t timer_ns_from_ticks(uint64_t ticks)
 
 int frames_alloc(owner_t owner, size_t pages, size_t align_pages, hpa_t *out)
 {
+    static void *memory; // the same for all runs
     (void)owner;
     (void)align_pages;
-    *out = hpa((uintptr_t)malloc(pages * PAGE_SIZE));
+    memory = memory != NULL ? memory : malloc(pages * PAGE_SIZE);
+    *out = hpa((uintptr_t)memory);
     return 0;
 }
 
 void frames_free(owner_t owner, hpa_t base, size_t pages)
 {
     (void)owner;
+    (void)base;
     (void)pages;
-    free(hpa_ptr(base));
 }
 
 void log_info(const char *fmt, ...)
