@@ -35,7 +35,6 @@ static void read_machine(struct vgic *g)
     uint64_t vtr = ich_read_vtr();
     g->lrs = (uint8_t)MIN(ICH_VTR_LISTREGS(vtr), VGIC_LRS);
     g->aprs = (uint8_t)(1u << (MAX(ICH_VTR_PREBITS(vtr), 5u) - 5));
-    g->dir_trap = (vtr & ICH_VTR_TDS) != 0;
     g->timer_ppi = gic_config()->ppi.virtual_timer;
 }
 
@@ -67,7 +66,6 @@ static void reset_interface(struct vgic_cpu *c)
     c->vmcr = 0;
     memset(c->ap0r, 0, sizeof(c->ap0r));
     memset(c->ap1r, 0, sizeof(c->ap1r));
-    c->trap_dir = false;
 }
 
 static void reset_cpu(struct vgic_cpu *c)

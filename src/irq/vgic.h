@@ -57,8 +57,8 @@ void vgic_load(struct vgic_cpu *c);
 void vgic_save(struct vgic_cpu *c);
 void vgic_flush(struct vgic_cpu *c);
 void vgic_maintenance(struct vgic_cpu *c);
-// The guest wrote ICC_DIR_EL1 (op0 3, op1 0, CRn 12, CRm 11, op2 1), which traps while
-// ICH_HCR_EL2.TDIR is set: where it may deactivate what is in none of its list registers.
+// The guest wrote ICC_DIR_EL1 (op0 3, op1 0, CRn 12, CRm 11, op2 1): it may deactivate what is in
+// none of its list registers.
 void vgic_deactivate(struct vgic_cpu *c, uint64_t intid);
 // Would an interrupt be signalled to the vCPU now (ends a WFI)? On its own CPU, loaded or saved. To
 // be asked before ATTN_BLOCK: vcpu_notify() tells of changes only.

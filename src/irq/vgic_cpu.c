@@ -37,8 +37,7 @@ static bool idle(struct vgic_cpu *c)
 {
     return (__atomic_load_n(&c->ready, __ATOMIC_RELAXED) |
             __atomic_load_n(&c->inbox, __ATOMIC_RELAXED) |
-            ((c->bank.line | c->bank.active) & VTIMER_BIT)) == 0 &&
-           !(c->vmcr & ICH_VMCR_VEOIM) && !c->trap_dir;
+            ((c->bank.line | c->bank.active) & VTIMER_BIT)) == 0;
 }
 
 static OUTLINE void fill_for_load(struct vgic_cpu *c)

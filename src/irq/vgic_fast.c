@@ -4,13 +4,10 @@
 #include "irq/vgic_state.h"
 
 // A list register for interrupt i of the bank: a new one, or the one it was in, if that is done
-// with; VGIC_LRS for none. In EOI mode 1 the trap of ICC_DIR_EL1 must be seen to.
+// with; VGIC_LRS for none.
 static inline unsigned find_room(const struct vgic_cpu *c, const struct vgic_bank *b, unsigned bank,
                                  unsigned i)
 {
-    if (ich_read_vmcr() & ICH_VMCR_VEOIM) {
-        return VGIC_LRS;
-    }
     if (!(b->placed >> i & 1)) {
         return c->lr_count < c->vgic->lrs ? c->lr_count : VGIC_LRS;
     }

@@ -69,8 +69,7 @@ static uint32_t deactivate_unplaced(struct vgic_cpu *c)
         }
     }
     if (best == UINT32_MAX) {
-        c->trap_dir = true; // another vCPU's: it will be seen the next time
-        return 0;
+        return 0; // another vCPU's, on a machine that cannot trap ICC_DIR_EL1
     }
     unsigned bank = best >> 8 & 0xff;
     uint32_t bit = UINT32_C(1) << (best & 0xff);
@@ -224,11 +223,6 @@ static void set_control(struct vgic_cpu *c, uint64_t vmcr, uint32_t left)
     }
     if (left & (UINT32_C(1) << VGIC_CLASS_PENDING | UINT32_C(1) << VGIC_CLASS_MASKED)) {
         hcr |= group_enables(vmcr);
-    }
-    bool stray =
-        (left & UINT32_C(1) << VGIC_CLASS_ACTIVE) != 0 || (vmcr & ICH_VMCR_VEOIM) || c->trap_dir;
-    if (stray && c->vgic->dir_trap) {
-        hcr |= ICH_HCR_TDIR;
     }
     if (hcr != c->hcr) {
         c->hcr = hcr;

@@ -27,8 +27,10 @@
 #define GICD_CTLR_ARE     BIT(4)
 #define GICD_CTLR_DS      BIT(6)
 
-// ICH_HCR_EL2 of a vCPU that has no more interrupts than list registers.
-#define VGIC_HCR (ICH_HCR_EN | ICH_HCR_LRENPIE)
+// ICH_HCR_EL2 of a vCPU that has no more interrupts than list registers. ICC_DIR_EL1 always traps
+// (RES0 where the machine cannot): only guests in EOI mode 1 write it, and what one of them
+// deactivates may be another vCPU's, which EOIcount would not tell.
+#define VGIC_HCR (ICH_HCR_EN | ICH_HCR_LRENPIE | ICH_HCR_TDIR)
 
 #define IROUTER_IRM      BIT(31)
 #define IROUTER_AFFINITY (MASK(39, 32) | MASK(23, 0))
@@ -60,7 +62,6 @@ struct vgic_cpu {
     bool running;    // between vgic_load() and vgic_save()
     bool asleep;     // GICR_WAKER.ProcessorSleep
     bool timer_held; // the machine's timer PPI is active here for this vCPU
-    bool trap_dir;   // it has deactivated what it does not hold: trap ICC_DIR_EL1
     uint32_t wake;   // vCPUs that vgic_give_back() is to tell of
 
     unsigned lr_count; // list registers 0..lr_count-1 hold placed interrupts
@@ -79,7 +80,6 @@ struct vgic {
     struct vgic_cpu *cpu[VM_MAX_VCPUS];
     uint32_t linear;    // a bit for each vCPU, or 0 where vCPU n has not affinity n
     uint8_t lrs, aprs;  // the machine's
-    bool dir_trap;      // the machine has ICH_HCR_EL2.TDIR
     uint32_t timer_ppi; // the machine's INTID of the virtual timer
     struct vgic_bank spi[VGIC_SPI_BANKS];
     uint64_t irouter[VGIC_SPIS];

@@ -79,7 +79,6 @@ static enum trap_result send_sgi_group0(struct vcpu *v, uint32_t iss)
     return send_sgi(v, iss, false);
 }
 
-// Traps only while ICH_HCR_EL2.TDIR is set.
 static enum trap_result deactivate(struct vcpu *v, uint32_t iss)
 {
     if (ISS_IS_READ(iss)) {

@@ -260,6 +260,82 @@ static void test_interface_reset(void **state)
 
 // A sleeper with its timer interrupt in flight has nobody who watches its timer: it is woken to
 // look itself when software ends the interrupt behind its back.
+// By vCPU v: an edge, routed to vCPU `to`.
+static void set_up_spi(int v, uint32_t intid, uint64_t to)
+{
+    vgic_dist_write(guest(v), 0x6000 + 8 * (uint64_t)intid, 8, to);
+    vgic_dist_write(guest(v), 0xc00 + intid / 16 * 4, 4, UINT32_C(2) << intid % 16 * 2);
+}
+
+static void set_pending(int v, uint32_t intid, bool on)
+{
+    vgic_dist_write(guest(v), bit_word(on ? 4 : 5, intid), 4, UINT32_C(1) << intid % 32);
+}
+
+// vCPU v takes it, and it stays active.
+static void take(int v, uint32_t intid)
+{
+    set_pending(v, intid, true);
+    (void)guest(v);
+    assert_int_equal(fake_gic_ack(true), intid);
+}
+
+// The first ICC_DIR_EL1 of a vCPU is for what another one took; EOI mode 1 was set a moment ago.
+static void test_first_deactivation_of_anothers(void **state)
+{
+    (void)state;
+    set_up_spi(0, 40, 0);
+    for (int v = 0; v < 2; v++) {
+        (void)guest(v);
+        fake_gic->vmcr = UINT64_C(0xf8) << 24 | 3 | ICH_VMCR_VEOIM;
+    }
+    take(0, 40);
+    fake_gic_eoi(40, true);
+    set_pending(0, 40, true);
+    (void)guest(0);
+    assert_false(fake_gic_signals());
+    struct vgic_cpu *other = guest(1);
+    assert_false(fake_gic_dir(40)); // it traps
+    vgic_deactivate(other, 40);
+    (void)guest(0);
+    assert_int_equal(fake_gic_ack(true), 40);
+}
+
+// An SPI that is active on one vCPU, pending again, and by now routed to another one, is not given
+// to that by the short way: 41 made it look, and was gone before it did.
+static void test_active_elsewhere(void **state)
+{
+    (void)state;
+    set_up_spi(0, 40, 0);
+    take(0, 40);
+    take_off(0);
+    put_on(2, 0);
+    set_up_spi(2, 40, 1);
+    set_up_spi(2, 41, 1);
+    set_pending(2, 40, true);
+    set_pending(2, 41, true);
+    set_pending(2, 41, false);
+    (void)guest(1);
+    assert_false(fake_gic_signals());
+    vgic_dist_write(guest(2), bit_word(7, 40), 4, UINT32_C(1) << 40 % 32);
+    (void)guest(1);
+    assert_int_equal(fake_gic_ack(true), 40);
+}
+
+// The timer fell while its interrupt was pending and not taken: whenever Newel looks, it is gone.
+static void test_timer_reprogrammed_in_time(void **state)
+{
+    (void)state;
+    vgic_rdist_write(guest(0), 0x10000 + 0x100, 4, UINT32_C(1) << 27);
+    machine.model[0].timer = true;
+    (void)guest(0);
+    assert_true(fake_gic_signals());
+    machine.model[0].timer = false;
+    assert_false(vgic_signals(guest(0)));
+    assert_false(fake_gic_signals());
+    assert_int_equal(fake_gic->ppi_active, 0);
+}
+
 static void test_sleeping_timer_let_go(void **state)
 {
     uint64_t frame = 2 * (uint64_t)VGIC_RDIST_SIZE + 0x10000;
@@ -307,6 +383,9 @@ int main(void)
         cmocka_unit_test_setup(test_sgis_by_affinity, fresh),
         cmocka_unit_test_setup(test_short_ways, fresh),
         cmocka_unit_test_setup(test_interface_reset, fresh),
+        cmocka_unit_test_setup(test_first_deactivation_of_anothers, fresh),
+        cmocka_unit_test_setup(test_active_elsewhere, fresh),
+        cmocka_unit_test_setup(test_timer_reprogrammed_in_time, fresh),
         cmocka_unit_test_setup(test_sleeping_timer_let_go, fresh),
         cmocka_unit_test_setup(test_reset, fresh),
         cmocka_unit_test(test_model_four_lrs),
