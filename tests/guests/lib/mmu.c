@@ -111,7 +111,7 @@ static uint64_t *descend(uint64_t *entry, uint64_t size)
     return next;
 }
 
-static uint64_t *page_entry(uint64_t va)
+uint64_t *mmu_entry(uint64_t va)
 {
     uint64_t *level2 = descend(&root[(va >> 30) % ENTRIES], BLOCK);
     uint64_t *level3 = descend(&level2[(va >> 21) % ENTRIES], PAGE);
@@ -121,7 +121,7 @@ static uint64_t *page_entry(uint64_t va)
 
 void mmu_map_page(uint64_t va, uint64_t pa, uint64_t flags)
 {
-    uint64_t *entry = page_entry(va);
+    uint64_t *entry = mmu_entry(va);
 
     *(volatile uint64_t *)entry = 0;
     flush(va);
@@ -132,6 +132,6 @@ void mmu_map_page(uint64_t va, uint64_t pa, uint64_t flags)
 
 void mmu_unmap_page(uint64_t va)
 {
-    *(volatile uint64_t *)page_entry(va) = 0;
+    *(volatile uint64_t *)mmu_entry(va) = 0;
     flush(va);
 }

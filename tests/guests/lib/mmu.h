@@ -35,5 +35,8 @@ bool mmu_is_on(void);
  */
 void mmu_map_page(uint64_t va, uint64_t pa, uint64_t flags);
 
+/* The level-3 descriptor of the page at va, which lies in a table page of its own. */
+uint64_t *mmu_entry(uint64_t va);
+
 /* Unmaps the 4 KiB page at va. */
 void mmu_unmap_page(uint64_t va);
