@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest that does what it is told on its console, one thing a line: a letter and up to three
-// hexadecimal numbers. It answers "= NUMBER", or "! ESR FAR" for an exception. tests/system/puppet.py
-// pulls the strings, and reads Newel's counters between two pulls.
+// hexadecimal numbers. It answers "= NUMBER", or "! ESR FAR" for an exception.
+// tests/system/puppet.py pulls the strings, and reads Newel's counters between two pulls.
 #include "lib/mmu.h"
 #include "lib/psci.h"
 #include "lib/test.h"
