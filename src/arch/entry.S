@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the machine and each of its CPUs come in.
-// The arm64 Image header: Linux, Documentation/arch/arm64/booting.rst.
 
 #include "arch/layout.h"
 
-    .section .head, "ax"
-    .global _start
-_start:
-    b       primary_entry
-    .word   0
-    .quad   0                           // text_offset
-    .quad   image_size
-    .quad   0xa                         // little-endian, 4 KiB pages, anywhere in memory
-    .quad   0, 0, 0
-    .ascii  "ARM\x64"
-    .word   0
-
     .text
-// x0: the device tree. MMU and caches off, or (some loaders) on with an identity map.
+// x0: the device tree, or a struct handover. MMU and caches off, or (some loaders) on with an
+// identity map; what the MMU was on for has to be clean to the point of coherency.
+    .global primary_entry
 primary_entry:
     msr     daifset, #0xf
     mov     x20, x0
@@ -31,24 +20,8 @@ primary_entry:
     adrp    x1, image_end
     bl      clean_inval_range
 
-    // Self-relocation: every entry is R_AARCH64_RELATIVE (the link allows no other).
-    adrp    x9, image_start
-    adrp    x10, rela_start
-    add     x10, x10, :lo12:rela_start
-    adrp    x11, rela_end
-    add     x11, x11, :lo12:rela_end
-1:  cmp     x10, x11
-    b.hs    2f
-    ldp     x12, x13, [x10]             // offset, info
-    ldr     x14, [x10, #16]             // addend
-    add     x10, x10, #24
-    cmp     w13, #1027                  // R_AARCH64_RELATIVE
-    b.ne    1b
-    add     x14, x14, x9
-    str     x14, [x9, x12]
-    b       1b
-
-2:  adrp    x10, bss_start
+    bl      relocate
+    adrp    x10, bss_start
     add     x10, x10, :lo12:bss_start
     adrp    x11, bss_end
     add     x11, x11, :lo12:bss_end
@@ -80,6 +53,53 @@ wrong_el:
     mov     x0, x20
     lsr     x1, x21, #2
     bl      boot_wrong_el               // does not return
+
+// From UEFI (2.3.6), on its stack, with its MMU and caches: x0 is this image's handle, x1 the system
+// table. Returns a status in x0.
+    .global efi_entry
+efi_entry:
+    stp     x29, x30, [sp, #-32]!
+    mov     x29, sp
+    stp     x0, x1, [sp, #16]
+    bl      relocate
+    ldp     x0, x1, [sp, #16]
+    bl      efi_main
+    ldp     x29, x30, [sp], #32
+    ret
+
+// Out of UEFI's world for good. x0: a struct handover, x1: where this image's copy is. This code,
+// the copy and the handover are clean to the point of coherency.
+    .global efi_leave
+efi_leave:
+    msr     daifset, #0xf
+    mov     x20, x0
+    mov     x21, x1
+    bl      el2_quiesce
+    ic      iallu
+    dsb     sy
+    isb
+    mov     x0, x20
+    br      x21
+
+// The image's pointers, for where it is: every entry is R_AARCH64_RELATIVE (the link allows no
+// other). May be done again elsewhere. Clobbers x9 to x14.
+relocate:
+    adrp    x9, image_start
+    adrp    x10, rela_start
+    add     x10, x10, :lo12:rela_start
+    adrp    x11, rela_end
+    add     x11, x11, :lo12:rela_end
+1:  cmp     x10, x11
+    b.hs    2f
+    ldp     x12, x13, [x10]             // offset, info
+    ldr     x14, [x10, #16]             // addend
+    add     x10, x10, #24
+    cmp     w13, #1027                  // R_AARCH64_RELATIVE
+    b.ne    1b
+    add     x14, x14, x9
+    str     x14, [x9, x12]
+    b       1b
+2:  ret
 
 // A further CPU, from PSCI CPU_ON or out of the parking code: x0 points to its struct secondary_start,
 // which was cleaned to the point of coherency. MMU and caches off.

@@ -9,14 +9,15 @@
 #include <stdnoreturn.h>
 
 // newel.lds
-extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
+extern char image_start[], image_text_end[], image_rodata_end[], image_data_end[], image_end[];
 // entry.S
 extern char cpu_stacks[], emergency_stacks[];
 void secondary_entry(void);
 void mmu_enable(uint64_t ttbr, uint64_t tcr, uint64_t mair);
 
-// Called by entry.S, with interrupts masked, on the CPU's own stack.
-noreturn void boot_primary(uint64_t fdt_address);
+// Called by entry.S, with interrupts masked, on the CPU's own stack. info: address of the device
+// tree, or of a struct handover.
+noreturn void boot_primary(uint64_t info);
 noreturn void boot_wrong_el(uint64_t fdt_address, unsigned el);
 struct percpu;
 noreturn void boot_secondary(struct percpu *cpu);

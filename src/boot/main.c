@@ -4,6 +4,7 @@
 #include "arch/sysreg.h"
 #include "arch/timer.h"
 #include "boot/boot.h"
+#include "boot/handover.h"
 #include "con/console.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
@@ -50,15 +51,27 @@ static void uart_up(void)
 {
     const struct uart_config config = {.type = platform.uart.type,
                                        .base = platform.uart.base.v,
-                                       .reg_shift = platform.uart.reg_shift};
+                                       .reg_shift = platform.uart.reg_shift,
+                                       .io_width = platform.uart.io_width};
     uart_early_init(&config);
 }
 
-// Without translation: the console found in the tree is used as it is.
-static noreturn void fail_before_mmu(uint64_t fdt_address, const char *why, unsigned el)
+// With the MMU off.
+static const struct handover *handover_at(uint64_t info)
 {
-    const void *fdt = (const void *)(uintptr_t)fdt_address;
-    if (fdt_address != 0 && fdt_check_header(fdt) == 0) {
+    const struct handover *h = (const void *)(uintptr_t)info;
+    return info != 0 && is_aligned(info, 8) && h->magic == HANDOVER_MAGIC ? h : NULL;
+}
+
+// Without translation: the console is used as it is.
+static noreturn void fail_before_mmu(uint64_t info, const char *why, unsigned el)
+{
+    const void *fdt = (const void *)(uintptr_t)info;
+    if (handover_at(info) != NULL) {
+        platform = handover_at(info)->platform;
+        uart_up();
+        power_init(&platform);
+    } else if (info != 0 && fdt_check_header(fdt) == 0) {
         platform_find_console(fdt, &platform);
         uart_up();
         power_init_early(fdt, el);
@@ -72,7 +85,8 @@ noreturn void boot_wrong_el(uint64_t fdt_address, unsigned el)
     fail_before_mmu(fdt_address, "entered at EL%u: Newel has to be started at EL2", el);
 }
 
-static void enable_mmu(uint64_t fdt_address, uint64_t fdt_size)
+// fdt_size: 0 if info is no device tree.
+static void enable_mmu(uint64_t info, uint64_t fdt_size)
 {
     const struct el2_image image = {
         .text = {(uint64_t)(uintptr_t)image_start, (uint64_t)(image_text_end - image_start)},
@@ -81,16 +95,15 @@ static void enable_mmu(uint64_t fdt_address, uint64_t fdt_size)
         .data = {(uint64_t)(uintptr_t)image_rodata_end, (uint64_t)(image_end - image_rodata_end)},
     };
     int err = el2_map_init(&image);
-    uint64_t base = align_down(fdt_address, PAGE_SIZE);
-    if (!err) {
-        err = el2_map_range(hpa(base), align_up(fdt_address + fdt_size, PAGE_SIZE) - base,
-                            EL2_NORMAL_RO);
+    uint64_t base = align_down(info, PAGE_SIZE);
+    if (!err && fdt_size != 0) {
+        err = el2_map_range(hpa(base), align_up(info + fdt_size, PAGE_SIZE) - base, EL2_NORMAL_RO);
     }
     for (unsigned i = 0; i < MAX_CPUS && !err; i++) {
         err = el2_unmap_page(ptr_hpa(cpu_stacks + (size_t)i * STACK_SLOT));
     }
     if (err) {
-        fail_before_mmu(fdt_address, "EL2's own translation tables do not fit", 2);
+        fail_before_mmu(info, "EL2's own translation tables do not fit", 2);
     }
     el2_map_flush_early();
     mmu_enable(el2_map_ttbr(), el2_map_tcr(features.pa_bits), el2_map_mair());
@@ -107,15 +120,16 @@ static uint64_t check_fdt(uint64_t address)
     return fdt_totalsize(fdt);
 }
 
-static void map_console(const void *fdt)
+static void start_console(void)
 {
-    if (platform_find_console(fdt, &platform)) {
+    if (platform.uart.type != UART_NONE) {
         uint64_t base = align_down(platform.uart.base.v, PAGE_SIZE);
         if (el2_map_range(hpa(base), PAGE_SIZE, EL2_DEVICE_RW) == 0) {
             uart_up();
         }
     }
     console_early_init();
+    log_info("Newel starts at EL2, image at 0x%lx", (uint64_t)(uintptr_t)image_start);
 }
 
 static void check_cpu(void)
@@ -154,10 +168,19 @@ static void map_ram(const struct mem_region *ram)
 
 static void reserve(uint64_t base, uint64_t size)
 {
-    if (platform.reserved_count == FRAMES_MAX_REGIONS) {
+    if (platform_reserve(&platform, (struct mem_region){base, size}) != 0) {
         boot_fail("more than %d reserved memory regions", FRAMES_MAX_REGIONS);
     }
-    platform.reserved[platform.reserved_count++] = (struct mem_region){base, size};
+}
+
+// What the boot loader left in reserved memory, to be read.
+static void map_file(const struct mem_region *m)
+{
+    uint64_t base = align_down(m->base, PAGE_SIZE);
+    if (m->size != 0) {
+        must(el2_map_range(hpa(base), align_up(m->base + m->size, PAGE_SIZE) - base, EL2_NORMAL_RO),
+             "mapping the manifest and its files");
+    }
 }
 
 static void init_memory(void)
@@ -166,11 +189,9 @@ static void init_memory(void)
     for (size_t i = 0; i < platform.ram_count; i++) {
         map_ram(&platform.ram[i]);
     }
-    const struct mem_region *m = &platform.initrd;
-    if (m->size != 0) {
-        uint64_t base = align_down(m->base, PAGE_SIZE);
-        must(el2_map_range(hpa(base), align_up(m->base + m->size, PAGE_SIZE) - base, EL2_NORMAL_RO),
-             "mapping the manifest");
+    map_file(&platform.initrd);
+    for (size_t i = 0; i < platform.file_count; i++) {
+        map_file(&platform.file[i].at);
     }
     must(frames_init(platform.ram, platform.ram_count, platform.reserved, platform.reserved_count),
          "memory");
@@ -201,15 +222,22 @@ static void init_interrupts(void)
     }
 }
 
+static int find_file(void *context, const char *name, struct blob *file)
+{
+    return platform_find_file(context, name, file);
+}
+
 static void read_manifest(void)
 {
+    const struct manifest_files files = {find_file, &platform};
     char message[256];
     if (platform.initrd.size == 0) {
         boot_fail("no manifest: the boot loader has to hand it over as initrd (/chosen "
                   "linux,initrd-start)");
     }
     int err = manifest_parse((const void *)(uintptr_t)platform.initrd.base, platform.initrd.size,
-                             cpu_count, &manifest, message, sizeof(message));
+                             cpu_count, platform.file_count != 0 ? &files : NULL, &manifest,
+                             message, sizeof(message));
     if (err) {
         boot_fail("%s", message);
     }
@@ -241,26 +269,47 @@ static void init_guests(void)
     }
 }
 
-noreturn void boot_primary(uint64_t fdt_address)
+// The MMU, the console and the machine's description, from the tree.
+static void start_by_fdt(uint64_t address)
 {
     char message[256];
-    percpu_init(&percpus[0], 0, 0, read_sysreg(mpidr_el1) & MPIDR_AFFINITY);
-    percpu_install(&percpus[0]);
-    if (read_sysreg(hcr_el2) & HCR_E2H) {
-        fail_before_mmu(fdt_address, "HCR_EL2.E2H cannot be cleared on this CPU", 2);
-    }
-    struct id_regs ids;
-    features_read(&ids);
-    features_from(&features, &ids);
-    const void *fdt = (const void *)(uintptr_t)fdt_address;
-    enable_mmu(fdt_address, check_fdt(fdt_address));
-    map_console(fdt);
-    log_info("Newel starts at EL2, image at 0x%lx", (uint64_t)(uintptr_t)image_start);
+    const void *fdt = (const void *)(uintptr_t)address;
+    enable_mmu(address, check_fdt(address));
+    platform_find_console(fdt, &platform);
+    start_console();
     power_init_early(fdt, 2);
     check_cpu();
     if (platform_from_fdt(fdt, fdt_totalsize(fdt), percpus[0].mpidr, &platform, message,
                           sizeof(message))) {
         boot_fail("%s", message);
+    }
+}
+
+// The same where all of it has been read already.
+static void start_by_handover(const struct handover *h)
+{
+    platform = h->platform;
+    enable_mmu((uint64_t)(uintptr_t)h, 0);
+    start_console();
+    power_init(&platform);
+    check_cpu();
+}
+
+noreturn void boot_primary(uint64_t info)
+{
+    percpu_init(&percpus[0], 0, 0, read_sysreg(mpidr_el1) & MPIDR_AFFINITY);
+    percpu_install(&percpus[0]);
+    if (read_sysreg(hcr_el2) & HCR_E2H) {
+        fail_before_mmu(info, "HCR_EL2.E2H cannot be cleared on this CPU", 2);
+    }
+    struct id_regs ids;
+    features_read(&ids);
+    features_from(&features, &ids);
+    const struct handover *h = handover_at(info);
+    if (h != NULL) {
+        start_by_handover(h);
+    } else {
+        start_by_fdt(info);
     }
     power_init(&platform);
     if (platform.bhb_off) {

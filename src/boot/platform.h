@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the firmware says about the machine, from a device tree (later ACPI), bounds-checked.
+// What the firmware says about the machine, from a device tree or from ACPI, bounds-checked.
 #pragma once
 
+#include "boot/complaint.h"
 #include "cpu/percpu.h"
 #include "dev/uart_host.h"
 #include "irq/gic.h"
 #include "mem/frames.h"
+#include "vm/manifest.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+// Regions of the firmware's that the runtime services need; EDK2 has about ten.
+#define EFI_RUNTIME_REGIONS 32
+
+struct efi_region {
+    uint64_t base, size; // bytes, multiples of 4 KiB
+    uint64_t attribute;  // UEFI 2.10, 7.2.3: EFI_MEMORY_...
+    uint32_t type;       // EfiRuntimeServicesCode or Data, or MMIO that they use
+};
+
+// Files that the boot loader put into memory: a kernel and a ramdisk for each of 16 VMs.
+#define BOOT_FILES    32
+#define BOOT_NAME_MAX 63
+
+struct boot_file {
+    char name[BOOT_NAME_MAX + 1];
+    struct mem_region at;
+};
 
 struct platform {
     struct mem_region ram[FRAMES_MAX_REGIONS];
@@ -30,12 +50,22 @@ struct platform {
         bool level;
         uint32_t node;      // offset in the device tree
         uint32_t reg_shift; // NS16550: registers are 1 << reg_shift bytes apart
+        uint32_t io_width;  // NS16550: bytes of an access, 1 or 4 (0 counts as 1)
     } uart;
     hpa_t rtc;     // PL031, 0 if there is none
     bool psci_hvc; // conduit; Newel needs SMC, so this is an error as well
     bool has_psci;
     struct mem_region initrd; // the manifest
-    bool bhb_off;             // /chosen bootargs: newel.bhb=off
+    struct boot_file file[BOOT_FILES];
+    size_t file_count;
+    bool bhb_off; // Newel's command line: newel.bhb=off
+    // UEFI's runtime services, with physical addresses: nobody has given them virtual ones. Their
+    // regions are not RAM above.
+    struct {
+        hpa_t system_table; // 0: not started by UEFI, or more regions than EFI_RUNTIME_REGIONS
+        struct efi_region region[EFI_RUNTIME_REGIONS];
+        size_t region_count;
+    } efi;
 };
 
 // The UART alone (type, base, size, reg_shift), from the tree's stdout-path or else the first
@@ -51,3 +81,19 @@ bool platform_find_console(const void *fdt, struct platform *p);
 // SMC, a GICv3 and RAM may not.
 int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
                       char *message, size_t message_size);
+
+// The same where something else has said what RAM there is: p->ram is filled, the rest of p zero,
+// and the tree's memory nodes are passed over. What the tree reserves counts.
+int platform_add_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
+                     const struct complaint *c);
+
+// Likewise from ACPI's static tables. rsdp is the physical address of the root pointer; acpi is
+// given memory and complaint (boot/acpi.h). Uses general registers only.
+struct acpi;
+int platform_add_acpi(struct acpi *acpi, uint64_t rsdp, uint64_t boot_mpidr, struct platform *p);
+
+// The bytes of p->file by name; ERR_NOENT.
+int platform_find_file(const struct platform *p, const char *name, struct blob *file);
+
+// Memory that is not to be used. ERR_RANGE if there are too many regions.
+int platform_reserve(struct platform *p, struct mem_region region);

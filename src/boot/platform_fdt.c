@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "boot/fdt_index.h"
-#include "boot/platform.h"
-#include "lib/bits.h"
+#include "boot/platform_build.h"
 #include "lib/error.h"
 #include "lib/print.h"
 
 #include <libfdt.h>
-#include <stdarg.h>
 #include <string.h>
 
 // Buses above a device; what is nested deeper cannot be translated.
 #define MAX_BUSES 16
 
-// Beyond this nothing is used: a physical address range of 52 bits counts as 48.
-#define PA_LIMIT BIT(48)
-
-// Aff3..Aff0 of MPIDR_EL1.
-#define MPIDR_AFFINITY UINT64_C(0xff00ffffff)
-
-#define GICD_SIZE UINT64_C(0x10000)
-#define GICR_SIZE UINT64_C(0x20000) // of one CPU, without virtual LPIs
 #define PATH_SIZE 80
 
 // Interrupt cells of the GIC's binding (Linux, bindings/interrupt-controller/arm,gic-v3.yaml).
@@ -30,8 +20,7 @@ struct reader {
     const struct fdt_index *x;
     const void *fdt;
     struct platform *p;
-    char *message;
-    size_t message_size;
+    struct complaint complaint;
     int gic;          // node
     int gic_cells;    // #interrupt-cells
     uint32_t phandle; // the GIC's; 0 if it has none
@@ -41,22 +30,7 @@ struct range {
     uint64_t base, size;
 };
 
-static int __attribute__((format(printf, 2, 3))) fail(struct reader *r, const char *fmt, ...)
-{
-    if (r->message_size == 0) {
-        return ERR_INVALID;
-    }
-    size_t len = format(r->message, r->message_size, "device tree: ");
-    len = MIN(len, r->message_size - 1);
-    va_list args;
-    va_start(args, fmt);
-    vformat(r->message + len, r->message_size - len, fmt, args);
-    va_end(args);
-    for (char *c = r->message; *c != '\0'; c++) {
-        *c = *c < 0x20 || *c > 0x7e ? '?' : *c;
-    }
-    return ERR_INVALID;
-}
+#define fail(r, ...) complain(&(r)->complaint, __VA_ARGS__)
 
 // For messages. What does not fit ends early.
 struct path_text {
@@ -355,23 +329,6 @@ static bool is_within_ram(const struct platform *p, struct range range)
     return false;
 }
 
-// One word of Newel's command line. Words without "newel." may be anything: boot loaders add
-// theirs.
-static int read_word(struct reader *r, const char *word, size_t len)
-{
-    static const char bhb_off[] = "newel.bhb=off", bhb_on[] = "newel.bhb=on";
-    if (len < 6 || memcmp(word, "newel.", 6) != 0) {
-        return 0;
-    }
-    if (len == sizeof(bhb_off) - 1 && memcmp(word, bhb_off, len) == 0) {
-        r->p->bhb_off = true;
-    } else if (len != sizeof(bhb_on) - 1 || memcmp(word, bhb_on, len) != 0) {
-        return fail(r, "/chosen: bootargs: %.*s is unknown (it has to be newel.bhb=off or =on)",
-                    (int)MIN(len, (size_t)40), word);
-    }
-    return 0;
-}
-
 static int read_bootargs(struct reader *r)
 {
     int len, chosen = fdt_index_child(r->x, 0, "chosen");
@@ -379,15 +336,7 @@ static int read_bootargs(struct reader *r)
     if (text == NULL) {
         return 0;
     }
-    const char *end = text + strnlen(text, (size_t)len);
-    int err = 0;
-    while (text < end && err == 0) {
-        const char *space = memchr(text, ' ', (size_t)(end - text));
-        const char *stop = space != NULL ? space : end;
-        err = read_word(r, text, (size_t)(stop - text));
-        text = stop + 1;
-    }
-    return err;
+    return platform_read_words(r->p, text, (size_t)len, "/chosen: bootargs: ", &r->complaint);
 }
 
 static int read_initrd(struct reader *r)
@@ -458,22 +407,16 @@ static int check_enable_method(struct reader *r, int node)
 static int add_cpu(struct reader *r, int node, uint64_t mpidr)
 {
     struct platform *p = r->p;
-    for (size_t i = 0; i < p->cpu_count; i++) {
-        if (p->cpu[i].mpidr == mpidr) {
-            return fail(r, "%s: there are two CPUs with reg 0x%lx", path_of(r, node).text,
-                        (unsigned long)mpidr);
-        }
+    int err = platform_add_cpu(p, mpidr);
+    if (err == ERR_EXISTS) {
+        return fail(r, "%s: there are two CPUs with reg 0x%lx", path_of(r, node).text,
+                    (unsigned long)mpidr);
     }
-    if (p->cpu_count == MAX_CPUS) {
-        p->cpus_ignored++;
-        return 0;
+    if (err != 0) {
+        return 0; // one too many
     }
-    int err = p->cpu_count == 0 ? 0 : check_enable_method(r, node);
-    if (err == 0) {
-        p->cpu[p->cpu_count].mpidr = mpidr;
-        p->cpu[p->cpu_count++].node = (uint32_t)r->x->node[node].offset;
-    }
-    return err;
+    p->cpu[p->cpu_count - 1].node = (uint32_t)r->x->node[node].offset;
+    return p->cpu_count == 1 ? 0 : check_enable_method(r, node);
 }
 
 // Adds the boot CPU, or all of the others.
@@ -686,20 +629,6 @@ static int read_timer(struct reader *r)
     return 0;
 }
 
-static int check_ppis(struct reader *r)
-{
-    const struct host_ppis *p = &r->p->gic.ppi;
-    const uint32_t id[] = {p->maintenance, p->virtual_timer, p->el2_timer, p->physical_timer};
-    uint32_t seen = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(id); i++) {
-        if ((seen & BIT(id[i])) != 0) {
-            return fail(r, "interrupt %u is named twice among the timers and the GIC", id[i]);
-        }
-        seen |= (uint32_t)BIT(id[i]);
-    }
-    return 0;
-}
-
 static int read_gic(struct reader *r)
 {
     int err = read_distributor(r);
@@ -711,8 +640,7 @@ static int read_gic(struct reader *r)
         return fail(r, "%s: no maintenance interrupt (a private one in interrupts)",
                     path_of(r, r->gic).text);
     }
-    err = read_timer(r);
-    return err != 0 ? err : check_ppis(r);
+    return read_timer(r);
 }
 
 static void read_uart_interrupt(struct reader *r)
@@ -738,59 +666,65 @@ static void read_rtc(struct reader *r)
     }
 }
 
-// Devices are mapped for Newel alone: none may lie in what would be used as RAM.
-static int check_devices(struct reader *r)
+// The nodes' table, after the blob itself was checked.
+static int open_tree(struct reader *r, struct fdt_index *x, size_t size)
 {
-    const struct platform *p = r->p;
-    for (size_t i = 0; i < p->ram_count; i++) {
-        const struct mem_region *m = &p->ram[i];
-        bool hit = ranges_overlap(m->base, m->size, p->gic.dist.v, p->gic.dist_size) ||
-                   ranges_overlap(m->base, m->size, p->uart.base.v, p->uart.size) ||
-                   ranges_overlap(m->base, m->size, p->rtc.v, p->rtc.v != 0 ? PAGE_SIZE : 0);
-        for (size_t k = 0; k < p->gic.rdist_count; k++) {
-            hit |= ranges_overlap(m->base, m->size, p->gic.rdist[k].base.v, p->gic.rdist[k].size);
-        }
-        if (hit) {
-            return fail(r, "memory at 0x%lx, 0x%lx bytes, has the GIC, the UART or the RTC in it",
-                        (unsigned long)m->base, (unsigned long)m->size);
-        }
+    if (r->fdt == NULL || ((uintptr_t)r->fdt & 7) != 0 || size < sizeof(struct fdt_header)) {
+        return fail(r, "there is none at %p", r->fdt);
     }
-    return 0;
+    int err = fdt_check_full(r->fdt, size);
+    if (err != 0) {
+        return fail(r, "the blob at %p is damaged: %s", r->fdt, fdt_strerror(err));
+    }
+    err = fdt_index_build(x, r->fdt);
+    if (err == ERR_RANGE) {
+        return fail(r, "more than %d nodes", FDT_INDEX_NODES);
+    }
+    return err != 0 ? fail(r, "the blob at %p is damaged", r->fdt) : 0;
+}
+
+// Everything but where the RAM is.
+static int read_machine(struct reader *r, uint64_t boot_mpidr)
+{
+    read_rtc(r);
+    int err = read_reserved(r);
+    err = err != 0 ? err : read_bootargs(r);
+    err = err != 0 ? err : read_psci(r);
+    err = err != 0 ? err : read_cpus(r, boot_mpidr & MPIDR_AFFINITY);
+    err = err != 0 ? err : read_gic(r);
+    err = err != 0 ? err : platform_check(r->p, &r->complaint);
+    if (err == 0) {
+        read_uart_interrupt(r);
+    }
+    return err;
+}
+
+static int read_tree(const void *fdt, size_t size, uint64_t boot_mpidr, bool own_memory,
+                     struct platform *p, const struct complaint *c)
+{
+    static struct fdt_index x; // one CPU reads the tree, once
+    struct reader r = {.x = &x, .fdt = fdt, .p = p, .complaint = *c};
+    int err = open_tree(&r, &x, size);
+    if (err == 0) {
+        platform_find_console(fdt, p);
+        err = own_memory ? read_memory(&r) : 0;
+    }
+    return err != 0 ? err : read_machine(&r, boot_mpidr);
 }
 
 int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
                       char *message, size_t message_size)
 {
-    static struct fdt_index x; // one CPU reads the tree, once
-    struct reader r = {
-        .x = &x, .fdt = fdt, .p = p, .message = message, .message_size = message_size};
+    const struct complaint c = {"device tree", message, message_size};
     memset(p, 0, sizeof(*p));
     if (message_size > 0) {
         message[0] = '\0';
     }
-    if (fdt == NULL || ((uintptr_t)fdt & 7) != 0 || size < sizeof(struct fdt_header)) {
-        return fail(&r, "there is none at %p", fdt);
-    }
-    int err = fdt_check_full(fdt, size);
-    if (err != 0) {
-        return fail(&r, "the blob at %p is damaged: %s", fdt, fdt_strerror(err));
-    }
-    err = fdt_index_build(&x, fdt);
-    if (err != 0) {
-        return err == ERR_RANGE ? fail(&r, "more than %d nodes", FDT_INDEX_NODES)
-                                : fail(&r, "the blob at %p is damaged", fdt);
-    }
-    platform_find_console(fdt, p);
-    read_rtc(&r);
-    err = read_memory(&r);
-    err = err != 0 ? err : read_reserved(&r);
-    err = err != 0 ? err : read_bootargs(&r);
-    err = err != 0 ? err : read_psci(&r);
-    err = err != 0 ? err : read_cpus(&r, boot_mpidr & MPIDR_AFFINITY);
-    err = err != 0 ? err : read_gic(&r);
-    err = err != 0 ? err : check_devices(&r);
-    if (err == 0) {
-        read_uart_interrupt(&r);
-    }
-    return err;
+    return read_tree(fdt, size, boot_mpidr, true, p, &c);
+}
+
+int platform_add_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
+                     const struct complaint *c)
+{
+    return read_tree(fdt, size, boot_mpidr, false, p, c);
 }

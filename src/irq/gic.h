@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GIC_MAX_RDIST 16
+#define GIC_MAX_RDIST 32
 
 enum {
     HOST_SGI_KICK = 0, // look at your attention bits

@@ -24,7 +24,7 @@
 #define MAIR_NORMAL UINT64_C(0xff) // write-back, read- and write-allocate, inner and outer
 #define MAIR_DEVICE UINT64_C(0x04) // Device-nGnRE
 
-#define EARLY_TABLES 40
+#define EARLY_TABLES 96
 
 // A table for each 2 MiB that the image touches, a few for devices, and two for each end of a RAM
 // region that is not aligned.

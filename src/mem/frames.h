@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAMES_MAX_REGIONS 32
+#define FRAMES_MAX_REGIONS 64
 
 typedef uint16_t owner_t;
 

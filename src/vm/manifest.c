@@ -25,6 +25,7 @@ enum kind {
     KIND_CHOICE, // one of words, whose index goes into the field
     KIND_CPUS,   // a list of CPU numbers, into a mask
     KIND_BLOB,   // any bytes, at least one, into a struct blob
+    KIND_FILE,   // a file's name, its bytes into a struct blob
 };
 
 // One row for each property: all that its reading takes.
@@ -51,8 +52,10 @@ static const struct property vm_properties[] = {
      .max = MAX_MIB, .multiple = 2},
     {"cpus", KIND_U32, .required = true, FIELD(struct vm_config, cpus), .min = 1,
      .max = VM_MAX_VCPUS},
-    {"kernel", KIND_BLOB, .required = true, FIELD(struct vm_config, kernel)},
+    {"kernel", KIND_BLOB, FIELD(struct vm_config, kernel)},
+    {"kernel-file", KIND_FILE, FIELD(struct vm_config, kernel)},
     {"ramdisk", KIND_BLOB, FIELD(struct vm_config, ramdisk)},
+    {"ramdisk-file", KIND_FILE, FIELD(struct vm_config, ramdisk)},
     {"bootargs", KIND_STRING, FIELD(struct vm_config, bootargs), .max = VM_BOOTARGS_MAX},
     {"load-offset", KIND_U64, FIELD(struct vm_config, load_offset), .max = MAX_MIB * MIB,
      .multiple = PAGE_SIZE},
@@ -83,6 +86,7 @@ static const struct vm_config vm_defaults = {
 struct reader {
     const void *fdt;
     unsigned cpu_count;
+    const struct manifest_files *files;
     const char *node; // path without the VM's name
     const char *vm;   // its name, "" outside of a VM
     char *message;
@@ -245,15 +249,43 @@ static int read_blob(struct reader *r, const struct property *p, const struct va
     if (v->size == 0) {
         return fail(r, p->name, "is empty (it has to be a file: /incbin/(\"FILE\"))");
     }
-    *(struct blob *)(void *)((char *)object + p->offset) = (struct blob){v->bytes, v->size};
+    struct blob *blob = (void *)((char *)object + p->offset);
+    if (blob->data != NULL) {
+        return fail(r, p->name, "is there, and %s-file too (it has to be one of the two)", p->name);
+    }
+    *blob = (struct blob){v->bytes, v->size};
     return 0;
+}
+
+static int read_file(struct reader *r, const struct property *p, const struct value *v,
+                     void *object)
+{
+    struct blob *file = (void *)((char *)object + p->offset);
+    if (!is_string(v) || v->size == 1) {
+        return fail(r, p->name, "is no file's name (it has to be one string: \"...\")");
+    }
+    if (file->data != NULL) {
+        return fail(r, p->name, "is there, and %.*s too (it has to be one of the two)",
+                    (int)(strlen(p->name) - strlen("-file")), p->name);
+    }
+    if (r->files == NULL) {
+        return fail(r, p->name,
+                    "is \"%.40s\", but this machine's boot loader gives no files (it has "
+                    "to be %.*s = /incbin/)",
+                    v->bytes, (int)(strlen(p->name) - strlen("-file")), p->name);
+    }
+    if (r->files->find(r->files->context, v->bytes, file) != 0) {
+        return fail(r, p->name, "there is no file \"%.40s\" (it has to be beside the manifest)",
+                    v->bytes);
+    }
+    return file->size != 0 ? 0 : fail(r, p->name, "\"%.40s\" is empty", v->bytes);
 }
 
 static int (*const read_kind[])(struct reader *, const struct property *, const struct value *,
                                 void *) = {
     [KIND_U32] = read_number,    [KIND_U64] = read_number,    [KIND_MIB] = read_number,
     [KIND_STRING] = read_string, [KIND_CHOICE] = read_choice, [KIND_CPUS] = read_cpus,
-    [KIND_BLOB] = read_blob,
+    [KIND_BLOB] = read_blob,     [KIND_FILE] = read_file,
 };
 
 // A node's rows and what has been found of them.
@@ -270,7 +302,7 @@ static bool is_known(const struct property *p)
 
 static int fail_unknown(struct reader *r, const struct table *t, const char *name)
 {
-    char known[256] = "";
+    char known[320] = "";
     size_t len = 0;
     for (size_t i = 0; i < t->count; i++) {
         if (is_known(&t->rows[i])) {
@@ -409,6 +441,9 @@ static int check_image(struct reader *r, struct vm_config *c)
 
 static int check_kernel(struct reader *r, const struct table *t, struct vm_config *c)
 {
+    if (c->kernel.size == 0) {
+        return fail(r, "kernel", "is missing (it has to be there, or kernel-file)");
+    }
     if (!has_image_header(&c->kernel)) {
         const char *wrong = wrong_kernel_format(&c->kernel);
         return wrong != NULL ? fail(r, "kernel", "%s", wrong) : 0;
@@ -576,10 +611,11 @@ static int check_blob(struct reader *r, size_t size)
     return 0;
 }
 
-int manifest_parse(const void *fdt, size_t size, unsigned cpu_count, struct manifest *out,
-                   char *message, size_t message_size)
+int manifest_parse(const void *fdt, size_t size, unsigned cpu_count,
+                   const struct manifest_files *files, struct manifest *out, char *message,
+                   size_t message_size)
 {
-    struct reader r = {fdt, MIN(cpu_count, 32u), "/", "", message, message_size};
+    struct reader r = {fdt, MIN(cpu_count, 32u), files, "/", "", message, message_size};
     struct table t = {root_properties, ARRAY_SIZE(root_properties), 0};
     out->vm_count = 0;
     out->stay_in_monitor = false;

@@ -16,7 +16,7 @@
 #define DTB_ANYWHERE UINT64_MAX
 
 struct blob {
-    const void *data; // within the manifest
+    const void *data; // within the manifest, or a file's
     size_t size;
 };
 
@@ -47,10 +47,18 @@ struct manifest {
     bool stay_in_monitor; // on-last-exit = "monitor"
 };
 
+// Files by name, for manifests that name them instead of holding them.
+struct manifest_files {
+    // 0 with the bytes of the file, which stay; or an error: then there is no such file.
+    int (*find)(void *context, const char *name, struct blob *file);
+    void *context;
+};
+
 // Reads and checks all of it. On an error a single line with the node's path and what is wrong is
 // left in message, and the result is negative: manifest: /vms/NAME: property "X": WHAT IS WRONG
 // (WHAT IT HAS TO BE). What out points to lies within the blob, which has to stay as it is; the
 // blob is 8-byte aligned and may be hostile. Called while no guest runs: libfdt may use SIMD
-// registers. cpu_count: the machine's CPUs.
-int manifest_parse(const void *fdt, size_t size, unsigned cpu_count, struct manifest *out,
-                   char *message, size_t message_size);
+// registers. cpu_count: the machine's CPUs. files: NULL if there are none.
+int manifest_parse(const void *fdt, size_t size, unsigned cpu_count,
+                   const struct manifest_files *files, struct manifest *out, char *message,
+                   size_t message_size);

@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char message[256] = "";
     size_t blob_size;
     void *blob = fuzzed_tree(good_manifest(), (struct input){data, size}, &dictionary, &blob_size);
-    if (manifest_parse(blob, blob_size, CPUS, &m, message, sizeof(message)) != 0) {
+    if (manifest_parse(blob, blob_size, CPUS, NULL, &m, message, sizeof(message)) != 0) {
         check_message(message);
     } else {
         require(m.vm_count >= 1 && m.vm_count <= MANIFEST_MAX_VMS, "count of VMs");

@@ -101,6 +101,8 @@ static void *compile(const char *source, size_t *size)
     return blob;
 }
 
+static const struct manifest_files *files;
+
 // The blob that a test's result points into is freed by the next parse().
 static int parse(const char *source)
 {
@@ -110,7 +112,7 @@ static int parse(const char *source)
     blob = compile(source, &size);
     memset(&manifest, 0xa5, sizeof(manifest));
     memset(message, 0, sizeof(message));
-    return manifest_parse(blob, size, CPUS, &manifest, message, sizeof(message));
+    return manifest_parse(blob, size, CPUS, files, &manifest, message, sizeof(message));
 }
 
 #define ROOT "/dts-v1/; / { compatible = \"newel,manifest-1\"; "
@@ -300,8 +302,9 @@ static void test_wrong_values(void **state)
         {IN_VM(VM "ramdisk;"),
          WEB "\"ramdisk\": is empty (it has to be a file: /incbin/(\"FILE\"))"},
         {IN_VM(VM "cpu = <1>;"),
-         WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, ramdisk, "
-             "bootargs, load-offset, device-tree-offset, cpu-affinity, weight, autostart, "
+         WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, kernel-file, "
+             "ramdisk, ramdisk-file, bootargs, load-offset, device-tree-offset, cpu-affinity, "
+             "weight, autostart, "
              "populate, populate-granule, guest-tools, backdoor-brk, sve)"},
         {IN_VM(VM "guest-tools = \"kvm\";"),
          WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},
@@ -323,7 +326,7 @@ static void test_wrong_kernels(void **state)
     (void)state;
     static const struct wrong cases[] = {
         {IN_VM("memory-mib = <64>; cpus = <1>;"),
-         WEB "\"kernel\": is missing (it has to be there)"},
+         WEB "\"kernel\": is missing (it has to be there, or kernel-file)"},
         {WITH_KERNEL("gz", ""),
          WEB "\"kernel\": is compressed with gzip (it has to be unpacked: gunzip)"},
         {WITH_KERNEL("xz", ""),
@@ -450,7 +453,7 @@ static void check_renamed(const char *source, const char *old, const char *new, 
     size_t size;
     char *blob = compile(source, &size);
     rename_in_blob(blob, size, old, new);
-    assert_true(manifest_parse(blob, size, CPUS, &manifest, message, sizeof(message)) < 0);
+    assert_true(manifest_parse(blob, size, CPUS, NULL, &manifest, message, sizeof(message)) < 0);
     assert_string_equal(message, line);
     free(blob);
 }
@@ -474,13 +477,14 @@ static void test_blobs_that_are_none(void **state)
     for (size_t cut = 0; cut < size; cut += cut < 64 ? 1 : 97) {
         char *part = malloc(cut + 1);
         memcpy(part, blob, cut);
-        assert_true(manifest_parse(part, cut, CPUS, &manifest, message, sizeof(message)) < 0);
+        assert_true(manifest_parse(part, cut, CPUS, NULL, &manifest, message, sizeof(message)) < 0);
         assert_memory_equal(message, "manifest: /: is no device tree blob: ", 37);
         free(part);
     }
     char *shifted = malloc(size + 4);
     memcpy(shifted + 4, blob, size);
-    assert_true(manifest_parse(shifted + 4, size, CPUS, &manifest, message, sizeof(message)) < 0);
+    assert_true(manifest_parse(shifted + 4, size, CPUS, NULL, &manifest, message, sizeof(message)) <
+                0);
     assert_string_equal(message, "manifest: /: the blob is not 8-byte aligned");
     free(shifted);
     free(blob);
@@ -511,7 +515,8 @@ static void test_damaged_bytes(void **state)
     for (size_t i = 0; i < size; i++) {
         for (size_t k = 0; k < ARRAY_SIZE(damage); k++) {
             blob[i] ^= damage[k];
-            check_result(manifest_parse(blob, size, CPUS, &manifest, message, sizeof(message)));
+            check_result(
+                manifest_parse(blob, size, CPUS, NULL, &manifest, message, sizeof(message)));
             blob[i] ^= damage[k];
         }
     }
@@ -526,7 +531,7 @@ static void test_small_message_buffers(void **state)
     for (size_t room = 0; room < 120; room++) {
         char *text = malloc(room + 1);
         text[room] = 'x';
-        assert_true(manifest_parse(blob, size, CPUS, &manifest, text, room) < 0);
+        assert_true(manifest_parse(blob, size, CPUS, NULL, &manifest, text, room) < 0);
         assert_int_equal(text[room], 'x');
         assert_true(room == 0 || strlen(text) < room);
         free(text);
@@ -550,17 +555,80 @@ static void test_long_bootargs(void **state)
     assert_string_equal(manifest.vm[0].bootargs, args);
 }
 
+static int find_file(void *context, const char *name, struct blob *file)
+{
+    static const char ramdisk[] = "ramdisk";
+    static char image[4096];
+    (*(unsigned *)context)++;
+    if (strcmp(name, "Image") == 0) {
+        memcpy(image + 56, "ARM\x64", 4);
+        memcpy(image + 16, "\0\x10", 2); // image_size 4096
+        *file = (struct blob){image, sizeof(image)};
+        return 0;
+    }
+    *file = (struct blob){ramdisk, strcmp(name, "empty") == 0 ? 0 : sizeof(ramdisk)};
+    return strcmp(name, "ramdisk") == 0 || strcmp(name, "empty") == 0 ? 0 : ERR_NOENT;
+}
+
+#define BY_NAME "memory-mib = <64>; cpus = <2>; "
+
+static void test_files(void **state)
+{
+    (void)state;
+    unsigned asked = 0;
+    const struct manifest_files given = {find_file, &asked};
+    static const struct wrong cases[] = {
+        {IN_VM(BY_NAME "kernel-file = \"vmlinuz\";"),
+         WEB "\"kernel-file\": there is no file \"vmlinuz\" (it has to be beside the manifest)"},
+        {IN_VM(VM "ramdisk-file = \"empty\";"), WEB "\"ramdisk-file\": \"empty\" is empty"},
+        {IN_VM(VM "ramdisk-file = \"\";"),
+         WEB "\"ramdisk-file\": is no file's name (it has to be one string: \"...\")"},
+        {IN_VM(VM "ramdisk-file = <1>;"),
+         WEB "\"ramdisk-file\": is no file's name (it has to be one string: \"...\")"},
+        {IN_VM(VM "kernel-file = \"Image\";"),
+         WEB "\"kernel-file\": is there, and kernel too (it has to be one of the two)"},
+        {IN_VM(BY_NAME "kernel-file = \"Image\"; kernel = /incbin/(\"@image\");"),
+         WEB "\"kernel\": is there, and kernel-file too (it has to be one of the two)"},
+        {IN_VM(BY_NAME "kernel-file = \"Image\"; load-offset = <0>;"),
+         WEB "\"load-offset\": is there, but the kernel has an Image header, which says where it "
+             "goes (it has to be left out)"},
+    };
+    files = &given;
+    int err = parse(IN_VM(BY_NAME "kernel-file = \"Image\"; ramdisk-file = \"ramdisk\";"));
+    assert_string_equal(message, "");
+    assert_int_equal(err, 0);
+    assert_int_equal(asked, 2);
+    assert_true(manifest.vm[0].kernel_is_image);
+    assert_int_equal(manifest.vm[0].kernel.size, 4096);
+    assert_memory_equal(manifest.vm[0].ramdisk.data, "ramdisk", 8);
+    check_wrong(cases, ARRAY_SIZE(cases));
+    files = NULL;
+    assert_true(parse(IN_VM(BY_NAME "kernel-file = \"Image\";")) < 0);
+    assert_string_equal(message,
+                        WEB "\"kernel-file\": is \"Image\", but this machine's boot loader "
+                            "gives no files (it has to be kernel = /incbin/)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_least_that_is_needed),  cmocka_unit_test(test_all_properties),
-        cmocka_unit_test(test_choices_and_defaults),  cmocka_unit_test(test_wrong_roots),
-        cmocka_unit_test(test_wrong_numbers),         cmocka_unit_test(test_wrong_values),
-        cmocka_unit_test(test_wrong_kernels),         cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_place_of_the_tree),     cmocka_unit_test(test_wrong_names),
-        cmocka_unit_test(test_too_many_vms),          cmocka_unit_test(test_duplicates),
-        cmocka_unit_test(test_blobs_that_are_none),   cmocka_unit_test(test_damaged_bytes),
-        cmocka_unit_test(test_small_message_buffers), cmocka_unit_test(test_long_bootargs),
+        cmocka_unit_test(test_least_that_is_needed),
+        cmocka_unit_test(test_all_properties),
+        cmocka_unit_test(test_choices_and_defaults),
+        cmocka_unit_test(test_wrong_roots),
+        cmocka_unit_test(test_wrong_numbers),
+        cmocka_unit_test(test_wrong_values),
+        cmocka_unit_test(test_wrong_kernels),
+        cmocka_unit_test(test_what_does_not_fit),
+        cmocka_unit_test(test_place_of_the_tree),
+        cmocka_unit_test(test_wrong_names),
+        cmocka_unit_test(test_too_many_vms),
+        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_blobs_that_are_none),
+        cmocka_unit_test(test_damaged_bytes),
+        cmocka_unit_test(test_small_message_buffers),
+        cmocka_unit_test(test_long_bootargs),
+        cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -262,9 +262,9 @@ static void test_wrong_gic(void **state)
         {"regions = <2>", "regions = <3>",
          INTC "reg has no redistributor region 2, or one that cannot be"},
         {"regions = <2>", "regions = <0>",
-         INTC "#redistributor-regions is 0 (Newel knows 1 to 16)"},
-        {"regions = <2>", "regions = <17>",
-         INTC "#redistributor-regions is 17 (Newel knows 1 to 16)"},
+         INTC "#redistributor-regions is 0 (Newel knows 1 to 32)"},
+        {"regions = <2>", "regions = <33>",
+         INTC "#redistributor-regions is 33 (Newel knows 1 to 32)"},
         {"<0x10040000 0x80000>", "<0x10048000 0x80000>",
          INTC "reg has no redistributor region 0, or one that cannot be"},
         {"stride = <0x40000>", "stride = <0x10000>", INTC "redistributor-stride 0x10000 cannot be"},
@@ -333,7 +333,7 @@ static void test_too_many_regions(void **state)
     char *source = replace(board, "/memreserve/ 0x80000000 0x10000;", more);
     assert_true(parse_as(source, 0) < 0);
     free(source);
-    assert_string_equal(message, "device tree: more than 32 regions of reserved memory");
+    assert_string_equal(message, "device tree: more than 64 regions of reserved memory");
 }
 
 static bool find_console(const char *source)

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Newel as a UEFI application: what its parts share until boot services are gone.
+#pragma once
+
+#include "boot/efi/efi.h"
+#include "boot/efi/memory_map.h"
+#include "boot/platform.h"
+#include "vm/manifest.h"
+
+#include <stddef.h>
+
+struct loader {
+    efi_handle image;
+    struct efi_system_table *system;
+    struct efi_loaded_image *loaded;
+    struct efi_file *root;     // of the volume that Newel was started from; NULL before it is open
+    uint16_t path[256];        // of Newel's own folder there, with '\\' at its end
+    size_t path_len;           // without a NUL
+    struct efi_memory_map map; // of the moment; bytes is NULL before there is one
+    uint64_t map_room;         // bytes that map.bytes has room for
+    struct mem_region code;    // where Newel will run; size 0: not there yet
+    struct platform *platform; // within the handover; NULL before it is there
+};
+
+// One line on the firmware's console, "newel: " before it.
+void efi_say(const struct loader *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+// The same with a status behind it, which is the result: "newel: error: WHAT: not found (status
+// 0x800000000000000e)".
+efi_status efi_fail(const struct loader *l, efi_status status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Whole pages of EfiLoaderData, or of EfiLoaderCode, at a multiple of align. An error is said.
+efi_status efi_pages(const struct loader *l, enum efi_memory_type type, uint64_t size,
+                     uint64_t align, struct mem_region *out);
+void efi_free(const struct loader *l, struct mem_region *pages); // size 0: there are none
+
+// Opens the volume and the folder that the image was started from. An error is said.
+efi_status efi_files_open(struct loader *l);
+void efi_files_close(struct loader *l);
+// Reads a file of that folder; '/' in its name stands for '\\'. EFI_NOT_FOUND is not said, another
+// error is. size is the file's, the pages are more; an empty file has none.
+efi_status efi_file_read(struct loader *l, const char *name, struct mem_region *out);
+
+// The machine's description, by ACPI or device tree, into l->platform, and the map of the moment
+// into l->map. An error is said.
+efi_status efi_read_machine(struct loader *l, uint64_t boot_mpidr);
