@@ -187,14 +187,13 @@ uint32_t backdoor_call(struct vcpu *v)
     return commands[command].run(v, x);
 }
 
-// Commands are reads of four bytes; the others find nobody.
-static uint32_t low_read(struct port_device *d, struct vcpu *v, uint16_t port, unsigned size)
+static uint32_t low_call(struct port_device *d, struct vcpu *v)
 {
     (void)d;
-    (void)port;
-    return size == 4 ? backdoor_call(v) : PORT_NOBODY;
+    return backdoor_call(v);
 }
 
+// What is neither a command nor a message finds nobody.
 static uint32_t read_nobody(struct port_device *d, struct vcpu *v, uint16_t port, unsigned size)
 {
     (void)d;
@@ -253,8 +252,8 @@ static enum port_end high_block(struct port_device *d, struct vcpu *v, bool in,
 
 void backdoor_add(struct port_bus *bus)
 {
-    static const struct port_ops low = {low_read, write_nobody, NULL};
-    static const struct port_ops high = {read_nobody, write_nobody, high_block};
+    static const struct port_ops low = {read_nobody, write_nobody, NULL, low_call};
+    static const struct port_ops high = {read_nobody, write_nobody, high_block, NULL};
     port_add(bus, &(struct port_device){.ops = &low, .first = BACKDOOR_PORT, .count = 1});
     port_add(bus, &(struct port_device){.ops = &high, .first = BACKDOOR_HIGH_PORT, .count = 1});
 }

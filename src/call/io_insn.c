@@ -139,11 +139,13 @@ enum port_end io_execute(const struct io_insn *insn, struct port_bus *bus, struc
         return execute_string(insn, bus, v, x, m);
     }
     uint16_t port = insn->immediate ? insn->port : (uint16_t)x[IO_DX];
-    if (insn->in) {
-        uint32_t value = port_read(bus, v, port, insn->size);
-        x[IO_AX] = merge(x[IO_AX], value, insn->size);
-    } else {
+    struct port_device *d = port_find(bus, port);
+    if (!insn->in) {
         port_write(bus, v, port, insn->size, (uint32_t)x[IO_AX]);
+    } else if (insn->size == 4 && !insn->immediate && d != NULL && d->ops->call != NULL) {
+        x[IO_AX] = d->ops->call(d, v);
+    } else {
+        x[IO_AX] = merge(x[IO_AX], port_read(bus, v, port, insn->size), insn->size);
     }
     return PORT_DONE;
 }

@@ -38,6 +38,9 @@ struct port_ops {
                   uint32_t value);
     // All of an ascending REP INSB (in) or REP OUTSB at once; NULL where there is no such thing.
     enum port_end (*block)(struct port_device *d, struct vcpu *v, bool in, struct port_memory *m);
+    // A plain IN EAX, DX, for which all registers are the device's to read and, but EAX, to change;
+    // returns EAX. NULL: it is a read.
+    uint32_t (*call)(struct port_device *d, struct vcpu *v);
 };
 
 struct port_device {

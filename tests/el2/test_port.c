@@ -72,7 +72,7 @@ static void recorder_write(struct port_device *d, struct vcpu *v, uint16_t port,
 
 void port_add_test_devices(struct port_bus *bus, unsigned vm)
 {
-    static const struct port_ops ops = {recorder_read, recorder_write, NULL};
+    static const struct port_ops ops = {recorder_read, recorder_write, NULL, NULL};
     recorders[vm] = (struct recorder){0};
     port_add(bus, &(struct port_device){&ops, FIRST_LOW, COUNT, &recorders[vm]});
     port_add(bus, &(struct port_device){&ops, FIRST_HIGH, COUNT, &recorders[vm]});
