@@ -303,8 +303,8 @@ static int place_device_tree(struct vm *vm, const struct guest_fdt_params *param
     char *dtb = hpa_ptr(hpa_add(vm->ram, vm->plan.dtb));
     fp_borrow();
     int size = guest_fdt_build(dtb, DTB_SIZE, params);
-    if (size >= 0 && coherence_cleans_fill()) {
-        dcache_clean_inval_poc(dtb, (size_t)size);
+    if (size >= 0 && coherence_cleans_fill()) { // libfdt has written beyond the tree's end as well
+        dcache_clean_inval_poc(dtb, DTB_SIZE);
     }
     return size < 0 ? size : 0;
 }

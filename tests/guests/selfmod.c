@@ -94,6 +94,35 @@ TEST(by_another_address)
     }
 }
 
+static void set_way(void)
+{
+    __asm__ volatile("dc cisw, xzr\n\tdsb sy" ::: "memory");
+}
+
+/* A hypervisor may take everything away from its guest for this, and give it back when touched. */
+TEST(by_set_and_way_meanwhile)
+{
+    uint64_t at = block(1) + 4 * PAGE;
+
+    mmu_map_page(at, at, PTE_CODE);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint64_t line = at + i % 8 * LINE;
+
+        if (i & 1) {
+            set_way();
+        }
+        emit(line, i);
+        if (i & 2) {
+            set_way();
+        }
+        maintain(line);
+        if (i & 4) {
+            set_way();
+        }
+        EXPECT_EQ(call(line), i);
+    }
+}
+
 static volatile unsigned written, executed, wrong;
 static volatile bool stop;
 
@@ -132,6 +161,7 @@ TEST(executed_by_another_cpu)
 static void execute_all(uint64_t base)
 {
     while (!stop) {
+        set_way();
         for (unsigned i = 0; i < written; i++) {
             wrong += call(base + i * PAGE) != i;
         }

@@ -12,7 +12,8 @@
 //   unresolved OP ...             a cache instruction whose address leads nowhere
 //   total KEY N KEY N ...         at the end; the run is good if reports and unresolved are 0.
 //                                 fetches: lines; replaced: instructions found where another one
-//                                 was before; grants: descriptors that grant execution, checked
+//                                 was before; grants: descriptors that let a guest execute or
+//                                 write, checked
 //
 // The address of a cache instruction is resolved as the CPU would, by a walk of the tables in use
 // then, of both stages; the last answer serves until a TLB would forget it. That the walks are
@@ -124,7 +125,8 @@ static void enter_regime(unsigned cpu, void *userdata)
     if (el == 2) {
         return;
     }
-    tables_enter(read_register(REG_VTTBR), read_register(REG_VTCR));
+    tables_enter(read_register(REG_VTTBR), read_register(REG_VTCR), (c->regime.hcr & HCR_FWB) != 0,
+                 cpu);
     if (c->descriptor_stored) {
         c->descriptor_stored = false;
         report("guest entered without a DSB since a descriptor was stored", 0, 0, cpu, el, NULL);

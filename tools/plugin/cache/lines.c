@@ -255,13 +255,13 @@ unsigned line_fetch(struct line *line, uint16_t words, unsigned cpu, bool uncach
     return wrong;
 }
 
-unsigned line_anyone_fetches(struct line *line)
+unsigned line_anyone(struct line *line)
 {
     pthread_spinlock_t *l = lock(line);
     unsigned wrong;
 
     fold(line);
-    wrong = line->flags & (DIRTY_POU | STALE);
+    wrong = line->flags & (DIRTY_POU | DIRTY_POC | STALE);
     pthread_spin_unlock(l);
     return wrong;
 }

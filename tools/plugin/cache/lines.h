@@ -122,8 +122,8 @@ static inline bool line_fetch_fine(const struct line *line, uint16_t words, bool
            ((line->words | (uncached ? line->poc_words : 0)) & words) == 0;
 }
 
-// What keeps a fetch by any CPU from seeing any word of a line.
-unsigned line_anyone_fetches(struct line *line);
+// DIRTY_POU, DIRTY_POC, STALE: what any of the CPUs may find wrong.
+unsigned line_anyone(struct line *line);
 
 // Is memory older than the caches, where somebody reads it with his off?
 bool line_read_uncached(struct line *line, uint16_t words);

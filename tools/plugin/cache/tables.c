@@ -12,11 +12,13 @@
 #define ENTRIES   512u
 #define VALID     1u
 #define TABLE     2u
+#define WRITE     (UINT64_C(1) << 7)
 #define XN        (UINT64_C(1) << 54)
 #define ADDRESS   UINT64_C(0xfffffffff000)
 #define ROOT_MOST 16 // tables, one after the other
 
-static uint8_t *levels; // of each page of RAM that is a table, plus 1
+static uint8_t *levels;       // of each page of RAM that is a table, plus 1
+static bool forced_cacheable; // a property of the machine
 uint64_t tables_grants;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -37,6 +39,7 @@ static bool is_table(uint64_t descriptor, unsigned level)
     return level < 3 && (descriptor & (VALID | TABLE)) == (VALID | TABLE);
 }
 
+// Marks a table and what is below it.
 static void follow(uint64_t table, unsigned level)
 {
     uint8_t *mark = level_at(table);
@@ -54,7 +57,57 @@ static void follow(uint64_t table, unsigned level)
     }
 }
 
-void tables_enter(uint64_t vttbr, uint64_t vtcr)
+static const char *early(struct line *line, bool execute, bool write)
+{
+    if (!line->flags || place_of(line->writer)->el != 2) {
+        return NULL;
+    }
+    unsigned wrong = line_anyone(line);
+
+    if (execute && (wrong & (DIRTY_POU | STALE))) {
+        return "early grant of execution";
+    }
+    return write && (wrong & DIRTY_POC) ? "early grant of writing" : NULL;
+}
+
+static void check_leaf(uint64_t at, uint64_t descriptor, unsigned level, unsigned cpu)
+{
+    uint64_t size = UINT64_C(1) << (12 + (3 - level) * 9), base = descriptor & ADDRESS & -size;
+    bool execute = (descriptor & XN) == 0, write = (descriptor & WRITE) != 0 && !forced_cacheable;
+    struct line *line = execute || write ? line_at(base) : NULL;
+
+    tables_grants += line != NULL;
+    for (struct line *end = line ? line + size / LINE_SIZE : NULL; line < end; line++) {
+        const char *what = early(line, execute, write);
+
+        if (what) {
+            report(what, at, line_pa(line), cpu, 2, line);
+            return;
+        }
+    }
+}
+
+static void check_entry(uint64_t at, uint64_t descriptor, unsigned level, unsigned cpu)
+{
+    if ((descriptor & VALID) && (level == 3) == ((descriptor & TABLE) != 0)) {
+        check_leaf(at, descriptor, level, cpu);
+    }
+}
+
+static void check_tree(uint64_t table, unsigned level, unsigned cpu)
+{
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        uint64_t descriptor = read_ram(table + i * 8);
+
+        if (is_table(descriptor, level)) {
+            check_tree(descriptor & ADDRESS, level + 1, cpu);
+        } else {
+            check_entry(table + i * 8, descriptor, level, cpu);
+        }
+    }
+}
+
+void tables_enter(uint64_t vttbr, uint64_t vtcr, bool fwb, unsigned cpu)
 {
     uint64_t root = vttbr & ADDRESS;
     unsigned level = stage2_start_level(vtcr), bits = 64 - (vtcr & 63);
@@ -65,44 +118,23 @@ void tables_enter(uint64_t vttbr, uint64_t vtcr)
     if (!mark || *mark || count > ROOT_MOST) {
         return;
     }
+    forced_cacheable = fwb;
     pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < count; i++) {
         follow(root + i * PAGE, level);
+        check_tree(root + i * PAGE, level, cpu);
     }
     pthread_mutex_unlock(&lock);
-}
-
-static void check_granted(uint64_t at, uint64_t descriptor, unsigned level, unsigned cpu)
-{
-    uint64_t size = UINT64_C(1) << (12 + (3 - level) * 9), base = descriptor & ADDRESS & -size;
-    struct line *line = line_at(base);
-
-    for (struct line *end = line ? line + size / LINE_SIZE : NULL; line < end; line++) {
-        if (line->words && place_of(line->writer)->el == 2 && line_anyone_fetches(line)) {
-            report("early grant of execution", at, line_pa(line), cpu, 2, line);
-            return;
-        }
-    }
-}
-
-static void check_entry(uint64_t at, uint64_t descriptor, unsigned level, unsigned cpu)
-{
-    bool leaf = (descriptor & VALID) && (level == 3) == ((descriptor & TABLE) != 0);
-
-    if (leaf && (descriptor & XN) == 0) {
-        __atomic_fetch_add(&tables_grants, 1, __ATOMIC_RELAXED);
-        check_granted(at, descriptor, level, cpu);
-    }
 }
 
 static void linked(uint64_t table, unsigned level, unsigned cpu)
 {
     pthread_mutex_lock(&lock);
     follow(table, level);
-    pthread_mutex_unlock(&lock);
-    for (unsigned i = 0; i < ENTRIES && level == 3; i++) {
-        check_entry(table + i * 8, read_ram(table + i * 8), level, cpu);
+    if (level == 3) {
+        check_tree(table, level, cpu);
     }
+    pthread_mutex_unlock(&lock);
 }
 
 bool tables_store(uint64_t pa, uint64_t value, unsigned size, unsigned cpu)

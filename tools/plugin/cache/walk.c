@@ -78,7 +78,13 @@ uint64_t read_ram(uint64_t pa)
 
 // ---- A stage's walk. The address bits of descriptors are those without 52-bit addresses.
 
+// Newel's own bits in stage-2 entries that are not valid for the moment: the CPU's walk ends there,
+// Newel makes them valid again with what they say, and the instruction comes again. QEMU lets cache
+// maintenance pass where no walk succeeds, so it does not come again and has to be taken for done.
+#define RETURNS (UINT64_C(1) << 55 | UINT64_C(1) << 57)
+
 struct stage {
+    uint64_t present; // one of these bits makes an entry an entry
     uint64_t root;
     unsigned granule; // log2
     unsigned level;   // where it starts
@@ -112,7 +118,7 @@ static uint64_t leaf(const struct stage *s, uint64_t address, unsigned *low)
             return 0;
         }
         descriptor = read_ram(at);
-        if ((descriptor & VALID) == 0) {
+        if ((descriptor & s->present) == 0) {
             return 0;
         }
         if (is_leaf(descriptor, level)) {
@@ -152,6 +158,7 @@ static bool stage2(uint64_t ipa, uint64_t *pa, bool *writable)
     }
     uint64_t vtcr = read_register(REG_VTCR);
     struct stage s = {
+        .present = VALID | RETURNS,
         .root = read_register(REG_VTTBR) & TABLE_ADDRESS & ~UINT64_C(1),
         .granule = granule_of(vtcr >> 14 & 3),
         .level = stage2_start_level(vtcr),
@@ -178,7 +185,7 @@ static struct stage stage1_of(uint64_t va, unsigned *bits)
     uint64_t tcr = read_register(REG_TCR);
     bool high = va >> 55 & 1;
     uint64_t ttbr = read_register(high ? REG_TTBR1 : REG_TTBR0);
-    struct stage s = {.root = ttbr & TABLE_ADDRESS, .to_pa = through_stage2};
+    struct stage s = {.present = VALID, .root = ttbr & TABLE_ADDRESS, .to_pa = through_stage2};
 
     s.granule = high ? tg1[tcr >> 30 & 3] : granule_of(tcr >> 14 & 3);
     *bits = 64 - (high ? tcr >> 16 & 63 : tcr & 63);
