@@ -14,7 +14,7 @@ static inline void cpu_relax(void)
 
 static inline void cpu_wfi(void)
 {
-    __asm__ volatile("dsb sy; wfi" ::: "memory");
+    __asm__ volatile("isb; dsb sy; wfi" ::: "memory"); // isb: what was set to end it is in force
 }
 
 // Waits in WFE until *p may have changed from old, and returns it, with acquire semantics. The

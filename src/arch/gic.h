@@ -151,7 +151,6 @@ static inline void icc_write_eoir1(uint64_t intid)
 static inline void icc_write_dir(uint64_t intid)
 {
     write_sysreg(icc_dir_el1, intid);
-    __asm__ volatile("isb" ::: "memory");
 }
 
 // What was written to Normal memory before is visible to the CPU that takes the SGI.

@@ -17,15 +17,16 @@ static inline uint64_t counter_frequency(void)
     return read_sysreg(cntfrq_el0);
 }
 
+// EL2's timer is always on; UINT64_MAX is never. In force from the next ERET, ISB or cpu_wfi().
 static inline void el2_timer_set(uint64_t deadline)
 {
     write_sysreg(cnthp_cval_el2, deadline);
-    write_sysreg(cnthp_ctl_el2, CNT_CTL_ENABLE);
-    isb();
 }
 
-static inline void el2_timer_stop(void)
+// Once on each CPU.
+static inline void el2_timer_init(void)
 {
-    write_sysreg(cnthp_ctl_el2, 0);
+    el2_timer_set(UINT64_MAX);
     isb();
+    write_sysreg(cnthp_ctl_el2, CNT_CTL_ENABLE);
 }

@@ -74,20 +74,18 @@ sync_lower:
     bl      trap_call
 short_return:
     ldr     w0, [x19, #VCPU_ATTENTION]
-    mov     sp, x19
     cbnz    w0, short_leave
+    mov     sp, x19
     restore_short
 
 short_leave:
     save_rest x19
 leave:
-    ldr     x3, [x19, #VCPU_HOST_SP]
-    mov     sp, x3
     mov     x0, x19
+leave_next:
     bl      trap_leave                  // returns the vCPU to enter, its state loaded
-// x0: the vCPU to enter.
-    .global vcpu_enter
-vcpu_enter:
+    ldr     w1, [x0, #VCPU_ATTENTION]
+    cbnz    w1, leave_next
     mov     sp, x0
 enter_full:
     ldp     x20, x21, [sp, #160]
@@ -106,7 +104,14 @@ full_return:
     ldr     w0, [x19, #VCPU_ATTENTION]
     mov     sp, x19
     cbz     w0, enter_full
+    ldr     x3, [sp, #VCPU_HOST_SP]
+    mov     sp, x3
     b       leave
+
+    .global vcpu_enter_first
+vcpu_enter_first:
+    mov     x0, xzr
+    b       leave_next
 
 // Of CPUs whose stage-2 data aborts may be something else (ERRATUM_STAGE2_FIRST).
 sync_checked:

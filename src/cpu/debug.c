@@ -16,6 +16,7 @@
 void debug_reset(struct vcpu *v)
 {
     memset(&v->debug, 0, sizeof(v->debug));
+    v->mdscr = 0;
     v->debug.os_lock = true;
 }
 
@@ -41,18 +42,19 @@ static OUTLINE void load_points(const struct vcpu *v)
 
 void debug_load(struct vcpu *v)
 {
-    uint64_t mdscr = machine_mdscr(v);
+    uint64_t mdscr = v->mdscr;
     write_sysreg(mdscr_el1, mdscr);
-    if (mdscr & MDSCR_MDE) {
+    if (unlikely(mdscr & MDSCR_MDE)) {
         load_points(v);
     }
 }
 
 // The guest changed what machine_mdscr() depends on. Its next instruction is behind an ERET, which
 // synchronizes.
-static void changed(struct vcpu *v, uint64_t before)
+static void changed(struct vcpu *v)
 {
-    uint64_t mdscr = machine_mdscr(v);
+    uint64_t mdscr = machine_mdscr(v), before = v->mdscr;
+    v->mdscr = mdscr;
     if (mdscr & ~before & MDSCR_MDE) {
         load_points(v);
     }
@@ -63,17 +65,15 @@ static void changed(struct vcpu *v, uint64_t before)
 
 void debug_set_mdscr(struct vcpu *v, uint64_t value)
 {
-    uint64_t before = machine_mdscr(v);
     uint64_t writable = MDSCR_ALWAYS | (v->debug.os_lock ? MDSCR_LOCKED : 0);
     v->debug.mdscr = (v->debug.mdscr & ~writable) | (value & writable);
-    changed(v, before);
+    changed(v);
 }
 
 void debug_set_os_lock(struct vcpu *v, bool locked)
 {
-    uint64_t before = machine_mdscr(v);
     v->debug.os_lock = locked;
-    changed(v, before);
+    changed(v);
 }
 
 void debug_set_point(struct vcpu *v, enum debug_point kind, unsigned n, uint64_t value)
@@ -87,7 +87,7 @@ void debug_set_point(struct vcpu *v, enum debug_point kind, unsigned n, uint64_t
         [DEBUG_WCR] = UINT64_C(0x1f1fffff),
     };
     v->debug.point[kind][n] = value & writable[kind];
-    if (machine_mdscr(v) & MDSCR_MDE) {
+    if (v->mdscr & MDSCR_MDE) {
         debug_write_point(kind, n, v->debug.point[kind][n]);
     }
 }

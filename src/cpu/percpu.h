@@ -4,6 +4,7 @@
 
 #include "arch/cpu.h"
 #include "cpu/errata.h"
+#include "cpu/timer.h"
 #include "lib/addr.h"
 
 #include <stdbool.h>
@@ -22,16 +23,22 @@ struct percpu {
     unsigned id;           // dense, 0 = the CPU that booted
     bool online;
     bool idle;      // in WFI at EL2
-    bool sliced;    // the current vCPU's turn has an end
     uint64_t mpidr; // affinity fields only
     uint64_t stack_top;
     uint64_t gicr;       // this CPU's redistributor, host-physical
     uint64_t idle_ticks; // counter ticks in WFI
     struct bhb bhb;
+    struct timer_queue timers;
 };
 
 extern struct percpu percpus[MAX_CPUS];
 extern unsigned cpu_count; // CPUs that came up; ids 0..cpu_count-1
+
+// Has the current vCPU's turn an end?
+static inline bool cpu_is_sliced(const struct percpu *cpu)
+{
+    return cpu->timers.slice != TIMER_NEVER;
+}
 
 // The CPU that executes this.
 static inline struct percpu *this_cpu(void)

@@ -14,9 +14,8 @@
 
 #define SLICE_US      6000
 #define WORK_SLICE_US 1000 // a guest's turn between two steps of Newel's own work
-#define WEIGHT_UNIT   1000
 
-static struct {
+static struct run_queue {
     struct spinlock lock;
     struct list ready; // smallest vruntime first
     struct list work;
@@ -35,38 +34,30 @@ void sched_init(void)
 
 bool sched_slice_expired(void)
 {
-    struct percpu *cpu = this_cpu();
-    if (unlikely(cpu->current == NULL)) {
-        cpu->sliced = false;
+    struct vcpu *v = this_cpu()->current;
+    if (unlikely(v == NULL)) {
         return false;
     }
-    vcpu_request(cpu->current, ATTN_RESCHED);
+    vcpu_request(v, ATTN_RESCHED);
     return true;
 }
 
-static void slice_start(struct percpu *cpu, uint64_t now, uint64_t ticks)
+static void slice_stop(const struct percpu *cpu)
 {
-    cpu->sliced = true;
-    timer_set_slice(now + ticks);
-}
-
-static void slice_stop(struct percpu *cpu)
-{
-    if (cpu->sliced) {
-        cpu->sliced = false;
+    if (cpu_is_sliced(cpu)) {
         timer_set_slice(TIMER_NEVER);
     }
 }
 
 static bool may_run_on(const struct vcpu *v, unsigned cpu)
 {
-    return (v->affinity & BIT(cpu)) != 0;
+    return v->affinity >> cpu & 1;
 }
 
-static void enqueue(struct vcpu *v, uint64_t now)
+static void enqueue(struct run_queue *q, struct vcpu *v, uint64_t now)
 {
-    struct list *pos = sched.ready.next;
-    while (pos != &sched.ready && list_entry(pos, struct vcpu, queue)->vruntime <= v->vruntime) {
+    struct list *pos = q->ready.next;
+    while (pos != &q->ready && list_entry(pos, struct vcpu, queue)->vruntime <= v->vruntime) {
         pos = pos->next;
     }
     v->state = VCPU_READY;
@@ -75,14 +66,20 @@ static void enqueue(struct vcpu *v, uint64_t now)
 }
 
 // Run time since the last account, divided by the VM's weight and shared by its active vCPUs: a VM
-// gets its weight however many vCPUs it has.
-static void account(struct vcpu *v)
+// gets its weight however many vCPUs it has. Returns until when.
+static uint64_t account(struct vcpu *v)
 {
-    uint64_t now = MAX(timer_now(), v->run_since); // which another CPU may just have taken
-    uint64_t ran = now - v->run_since;
+    uint64_t now = timer_now(), since = v->run_since;
+    uint64_t ran = now - since;
+    if (unlikely((int64_t)ran < 0)) { // another CPU has just accounted
+        return since;
+    }
+    uint64_t weight = v->share->weight, charge = ran * v->share->active + v->remainder;
     v->run_since = now;
     v->run_total += ran;
-    v->vruntime += ran * WEIGHT_UNIT * v->share->active / v->share->weight;
+    v->vruntime += charge / weight;
+    v->remainder = charge % weight;
+    return now;
 }
 
 static void set_active(struct vcpu *v, bool active)
@@ -145,7 +142,7 @@ static void find_cpu_for(struct vcpu *v)
         if (c == NULL || !may_run_on(v, i)) {
             continue;
         }
-        if (!percpus[i].sliced) {
+        if (!cpu_is_sliced(&percpus[i])) {
             ask_to_choose(i);
             asked = true;
         } else if (most < 0 || c->vruntime > percpus[most].current->vruntime) {
@@ -161,13 +158,13 @@ static void make_ready(struct vcpu *v)
 {
     raise_floor();
     // Sleeping earns no credit beyond half a slice.
-    uint64_t credit = sched.slice / 2 * WEIGHT_UNIT / v->share->weight;
+    uint64_t credit = sched.slice / 2 / v->share->weight;
     uint64_t least = sched.floor > credit ? sched.floor - credit : 0;
     if (v->vruntime < least) {
         v->vruntime = least;
     }
     set_active(v, true);
-    enqueue(v, timer_now());
+    enqueue(&sched, v, timer_now());
     find_cpu_for(v);
 }
 
@@ -323,31 +320,31 @@ static void work_step(void)
     }
 }
 
-static struct vcpu *pick(unsigned cpu)
+// The first in the queue that may run on the CPU, or NULL.
+static struct vcpu *first_for(const struct run_queue *q, unsigned cpu)
 {
-    list_for_each (it, &sched.ready) {
+    list_for_each (it, &q->ready) {
         struct vcpu *v = list_entry(it, struct vcpu, queue);
-        if (may_run_on(v, cpu)) {
-            list_remove(&v->queue);
+        if (likely(may_run_on(v, cpu))) {
             return v;
         }
     }
     return NULL;
 }
 
-static void take(struct percpu *cpu, struct vcpu *v, uint64_t now)
+static void take(struct run_queue *q, struct percpu *cpu, struct vcpu *v, uint64_t now)
 {
-    sched.floor = MAX(sched.floor, v->vruntime);
+    q->floor = MAX(q->floor, v->vruntime);
     v->state = VCPU_RUNNING;
     v->last_cpu = (int)cpu->id;
     v->run_since = now;
     count(&v->count, CNT_SCHED_IN);
     cpu->current = v;
     __atomic_thread_fence(__ATOMIC_SEQ_CST); // pairs with the one in vcpu_notify()
-    if (!list_empty(&sched.work)) {
-        slice_start(cpu, now, sched.work_slice);
-    } else if (!list_empty(&sched.ready)) {
-        slice_start(cpu, now, sched.slice);
+    if (unlikely(!list_empty(&q->work))) {
+        timer_set_slice(now + q->work_slice);
+    } else if (likely(!list_empty(&q->ready))) {
+        timer_set_slice(now + q->slice);
     } else {
         slice_stop(cpu);
     }
@@ -379,31 +376,51 @@ static OUTLINE struct vcpu *work_or_wait(struct percpu *cpu)
         if (!list_empty(&sched.work)) {
             work_step();
         }
-        struct vcpu *v = pick(cpu->id);
+        struct vcpu *v = first_for(&sched, cpu->id);
         if (v != NULL) {
+            list_remove(&v->queue);
             return v;
         }
         idle(cpu, list_empty(&sched.work));
     }
 }
 
-struct vcpu *sched_next(struct vcpu *prev)
+// Who goes on after prev, which ran until now: the first in the queue unless prev, which stands
+// behind its equals, is before it. NULL if that is not all there is to do.
+static struct vcpu *choose(struct run_queue *q, const struct percpu *cpu, struct vcpu *prev,
+                           uint64_t now)
+{
+    bool work = !list_empty(&q->work);
+    struct vcpu *v = first_for(q, cpu->id);
+    if (likely(v != NULL && v->vruntime <= prev->vruntime && !work)) {
+        list_remove(&v->queue);
+        enqueue(q, prev, now);
+        return v;
+    }
+    if (work) {
+        enqueue(q, prev, now);
+        return NULL;
+    }
+    prev->ready_since = now;
+    return prev;
+}
+
+struct vcpu *sched_next(void)
 {
     struct percpu *cpu = this_cpu();
-    spin_lock(&sched.lock);
-    // Not by its state: a vCPU that blocked here may be running elsewhere by now.
-    bool still_here = prev != NULL && cpu->current == prev;
-    if (still_here) {
-        account(prev);
-        enqueue(prev, prev->run_since);
+    struct run_queue *q = IN_REGISTER(&sched);
+    spin_lock(&q->lock);
+    struct vcpu *prev = cpu->current, *v = NULL; // NULL if it does not run on
+    uint64_t now = 0;
+    if (likely(prev != NULL)) {
+        now = account(prev);
+        v = choose(q, cpu, prev, now);
     }
-    struct vcpu *v = list_empty(&sched.work) ? pick(cpu->id) : NULL;
-    if (v != NULL && still_here) {
-        take(cpu, v, prev->run_since); // a moment ago
-    } else {
-        v = v != NULL ? v : work_or_wait(cpu);
-        take(cpu, v, timer_now());
+    if (unlikely(v == NULL)) {
+        v = work_or_wait(cpu);
+        now = timer_now();
     }
-    spin_unlock(&sched.lock);
+    take(q, cpu, v, now);
+    spin_unlock(&q->lock);
     return v;
 }

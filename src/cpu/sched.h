@@ -43,9 +43,8 @@ void sched_block(struct vcpu *v);
 void sched_pause(struct vcpu *v);
 // It is turned off. True if it was the last of its VM to be on.
 bool sched_off(struct vcpu *v);
-// The next vCPU for this CPU; prev is the one that ran, or NULL. Does work and waits for interrupts
-// while there is none.
-struct vcpu *sched_next(struct vcpu *prev);
+// The next vCPU for this CPU. Does work and waits for interrupts while there is none.
+struct vcpu *sched_next(void);
 
 // By timer_interrupt(): whoever runs on this CPU has had its turn. True if sched_next() comes next,
 // and with it another timer_set_slice(); false if nobody runs.

@@ -98,7 +98,6 @@ void switch_init_cpu(const struct id_regs *own)
     write_sysreg(hstr_el2, 0);
     // CNTPCT may be read, the physical timer is emulated.
     write_sysreg(cnthctl_el2, CNTHCTL_EL1PCTEN);
-    write_sysreg(cnthp_ctl_el2, 0);
     write_sysreg(cntvoff_el2, 0);
     isb();
     tlbi_local_el1(); // of VMID 0, whose stage 2 is to stay empty
@@ -237,6 +236,7 @@ void switch_init_vcpu(struct vcpu *v)
              HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TSW | HCR_TLOR | HCR_RW;
     if (features.ras) {
         v->hcr |= HCR_TERR;
+        v->ras = true;
     }
     if (features.fwb) {
         v->hcr |= HCR_FWB;
@@ -252,17 +252,44 @@ void switch_init_vcpu(struct vcpu *v)
     v->loaded_cpu = v->fp_cpu = -1;
 }
 
-void vcpu_save(struct vcpu *v)
+// VDISR_EL2 and VSESR_EL2: a guest has the former as its DISR_EL1, whether shown FEAT_RAS or not.
+#define VDISR_EL2 S3_4_C12_C1_1
+#define VSESR_EL2 S3_4_C5_C2_3
+
+// Beyond what every vCPU has; v->extra tells of it.
+static OUTLINE void save_extra(struct vcpu *v)
 {
-    if (unlikely(v->hcr &
-                 HCR_VSE)) { // the machine clears it when the guest takes its virtual SError
+    if (v->serror) { // the machine clears HCR_EL2.VSE when the guest takes its virtual SError
         v->hcr &= read_sysreg(hcr_el2) | ~HCR_VSE;
+        v->serror = (v->hcr & HCR_VSE) != 0;
     }
-    EL1_REGS(SAVE)
-    v->el1.cntkctl_el1 = read_sysreg(cntkctl_el1);
     fp_put_away(v);
     if (v->pauth_used) {
         pauth_save(v);
+    }
+    if (v->ras) {
+        v->vdisr = read_sysreg(VDISR_EL2);
+        v->vsesr = read_sysreg(VSESR_EL2);
+    }
+}
+
+static OUTLINE void load_extra(struct vcpu *v)
+{
+    if (v->pauth_used) {
+        pauth_load(v);
+    }
+    if (v->ras) {
+        write_sysreg(VDISR_EL2, v->vdisr);
+        write_sysreg(VSESR_EL2, v->vsesr);
+    }
+}
+
+void vcpu_save(struct vcpu *v)
+{
+    EL1_REGS(SAVE)
+    v->el1.cntkctl_el1 = read_sysreg(cntkctl_el1);
+    if (v->extra != 0) {
+        save_extra(v);
     }
 }
 
@@ -271,7 +298,7 @@ void vcpu_save(struct vcpu *v)
 // PE).
 static void drop_siblings_entries(struct vcpu *v, unsigned cpu)
 {
-    if (v->siblings_last[cpu] != v->index) {
+    if (unlikely(v->siblings_last[cpu] != v->index)) {
         if (v->siblings_last[cpu] != VCPU_NONE) {
             tlbi_vmid_local(v->vttbr);
             __asm__ volatile("ic iallu; dsb nsh; isb" ::: "memory");
@@ -284,18 +311,20 @@ static void drop_siblings_entries(struct vcpu *v, unsigned cpu)
 #define EMPTY_STAGE2_SIZE 0x10000 // sixteen tables for a root
 static char empty_stage2[EMPTY_STAGE2_SIZE] __attribute__((aligned(EMPTY_STAGE2_SIZE)));
 
+// Its registers are in the machine still, unless it used others elsewhere since.
+static OUTLINE void find_fp_live(struct vcpu *v, const struct percpu *cpu)
+{
+    v->fp_live = v->fp_cpu == (int)cpu->id;
+    if (v->fp_live) {
+        write_sysreg(cptr_el2, live_cptr(v));
+    }
+}
+
 // While EL1's registers are partly one vCPU's and partly another's, an AT instruction executed by
 // speculation (ERRATUM_SPECULATIVE_AT) must find nothing that a TLB could keep: it finds stage 2
 // empty.
-void vcpu_load(struct vcpu *v)
+static void load_registers(struct vcpu *v)
 {
-    struct percpu *cpu = this_cpu();
-    v->regs.host_sp = cpu->stack_top;
-    v->fp_live = cpu->fp_owner == v && v->fp_cpu == (int)cpu->id;
-    write_sysreg(cptr_el2, v->fp_live ? live_cptr(v) : v->cptr);
-    if (cpu->loaded == v && v->loaded_cpu == (int)cpu->id) {
-        return;
-    }
     uint64_t hcr = v->hcr, mdcr = v->mdcr, vttbr = v->vttbr, vtcr = v->vtcr;
     write_sysreg(vttbr_el2, (uint64_t)(uintptr_t)empty_stage2);
     isb();
@@ -307,11 +336,25 @@ void vcpu_load(struct vcpu *v)
     write_sysreg(cntkctl_el1, cntkctl);
     write_sysreg(vmpidr_el2, mpidr);
     debug_load(v);
-    if (v->pauth_used) {
-        pauth_load(v);
+    if (v->extra != 0) {
+        load_extra(v);
     }
     isb();
     write_sysreg(vttbr_el2, vttbr); // in force with ERET, or where vttbr_enter() needs it
+}
+
+void vcpu_load(struct vcpu *v)
+{
+    struct percpu *cpu = this_cpu();
+    v->regs.host_sp = cpu->stack_top;
+    write_sysreg(cptr_el2, v->cptr);
+    if (unlikely(cpu->fp_owner == v)) {
+        find_fp_live(v, cpu);
+    }
+    if (unlikely(cpu->loaded == v && v->loaded_cpu == (int)cpu->id)) {
+        return;
+    }
+    load_registers(v);
     drop_siblings_entries(v, cpu->id);
     cpu->loaded = v;
     v->loaded_cpu = (int)cpu->id;

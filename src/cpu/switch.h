@@ -35,5 +35,5 @@ void fp_borrow(void);
 
 // vectors.S: which of its tables (VECTORS_PLAIN...) exceptions from a guest take from now on.
 void cpu_vectors_install(unsigned table);
-// Into the guest, for the first time on this CPU.
-_Noreturn void vcpu_enter(struct vcpu *v);
+// Into guests, for the first time on this CPU.
+_Noreturn void vcpu_enter_first(void);

@@ -7,44 +7,28 @@
 #include "lib/bits.h"
 #include "lib/spinlock.h"
 
-// One list per CPU, earliest first. Expired callbacks run with the lock dropped; `running` lets
-// timer_cancel() wait.
-static struct queue {
-    struct spinlock lock;
-    struct list list;
-    struct timer *running;
-    uint64_t first; // deadline of the first in the list, or earlier if another CPU took that away;
-                    // its own CPU's
-    uint64_t slice;
-} queues[MAX_CPUS];
-
 void timer_init_cpu(void)
 {
-    struct queue *q = &queues[this_cpu()->id];
+    struct timer_queue *q = &this_cpu()->timers;
     list_init(&q->list);
     q->first = q->slice = TIMER_NEVER;
-    el2_timer_stop();
+    el2_timer_init();
 }
 
-static void program(const struct queue *q)
+static void program(const struct timer_queue *q)
 {
-    uint64_t deadline = MIN(q->first, q->slice);
-    if (deadline == TIMER_NEVER) {
-        el2_timer_stop();
-    } else {
-        el2_timer_set(deadline);
-    }
+    el2_timer_set(MIN(q->first, q->slice));
 }
 
 void timer_set_slice(uint64_t deadline)
 {
-    struct queue *q = &queues[this_cpu()->id];
+    struct timer_queue *q = &this_cpu()->timers;
     q->slice = deadline;
     program(q);
 }
 
 // With the lock, on the queue's own CPU.
-static void look_at_first(struct queue *q)
+static void look_at_first(struct timer_queue *q)
 {
     q->first =
         list_empty(&q->list) ? TIMER_NEVER : list_entry(q->list.next, struct timer, link)->deadline;
@@ -57,13 +41,13 @@ static void unlink(struct timer *t)
 {
     int cpu = __atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE);
     while (cpu >= 0) {
-        spin_lock(&queues[cpu].lock);
+        spin_lock(&percpus[cpu].timers.lock);
         bool still = t->cpu == cpu;
         if (still) {
             list_remove(&t->link);
             __atomic_store_n(&t->cpu, -1, __ATOMIC_RELEASE);
         }
-        spin_unlock(&queues[cpu].lock);
+        spin_unlock(&percpus[cpu].timers.lock);
         if (still) {
             break;
         }
@@ -75,16 +59,17 @@ void timer_arm(struct timer *t, uint64_t deadline)
 {
     unsigned cpu = this_cpu()->id;
     unlink(t);
-    spin_lock(&queues[cpu].lock);
-    struct list *pos = queues[cpu].list.next;
-    while (pos != &queues[cpu].list && list_entry(pos, struct timer, link)->deadline <= deadline) {
+    spin_lock(&percpus[cpu].timers.lock);
+    struct list *pos = percpus[cpu].timers.list.next;
+    while (pos != &percpus[cpu].timers.list &&
+           list_entry(pos, struct timer, link)->deadline <= deadline) {
         pos = pos->next;
     }
     t->deadline = deadline;
     t->cpu = (int)cpu;
     list_insert_before(pos, &t->link);
-    look_at_first(&queues[cpu]);
-    spin_unlock(&queues[cpu].lock);
+    look_at_first(&percpus[cpu].timers);
+    spin_unlock(&percpus[cpu].timers.lock);
 }
 
 void timer_cancel(struct timer *t)
@@ -92,13 +77,13 @@ void timer_cancel(struct timer *t)
     unlink(t);
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
         while (cpu != this_cpu()->id &&
-               __atomic_load_n(&queues[cpu].running, __ATOMIC_ACQUIRE) == t) {
+               __atomic_load_n(&percpus[cpu].timers.running, __ATOMIC_ACQUIRE) == t) {
             cpu_relax();
         }
     }
 }
 
-static OUTLINE void run_list(struct queue *q)
+static OUTLINE void run_list(struct timer_queue *q)
 {
     spin_lock(&q->lock);
     while (!list_empty(&q->list)) {
@@ -118,18 +103,26 @@ static OUTLINE void run_list(struct queue *q)
     spin_unlock(&q->lock);
 }
 
-void timer_interrupt(void)
+static OUTLINE void not_just_a_turns_end(struct timer_queue *q, uint64_t now)
 {
-    struct queue *q = &queues[this_cpu()->id];
-    uint64_t now = timer_now();
-    bool turn_over = q->slice <= now && sched_slice_expired();
-    if (q->slice <= now && !turn_over) {
+    if (q->slice <= now && this_cpu()->current == NULL) {
         q->slice = TIMER_NEVER;
     }
     if (q->first <= now) {
         run_list(q);
-    } else if (!turn_over) { // else the scheduler sets it for the next one before any guest runs
+    } else {
         program(q);
+    }
+}
+
+void timer_interrupt(void)
+{
+    struct timer_queue *q = &this_cpu()->timers;
+    uint64_t now = timer_now();
+    bool turn_over = likely(q->slice <= now) && sched_slice_expired();
+    // A turn's end: the scheduler sets the timer for the next one before any guest runs.
+    if (unlikely(!turn_over || q->first <= now)) {
+        not_just_a_turns_end(q, now);
     }
 }
 

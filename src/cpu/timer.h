@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/list.h"
+#include "lib/spinlock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,6 +13,17 @@ struct timer {
     uint64_t deadline;                    // CNTPCT_EL0
     void (*expired)(struct timer *timer); // on the CPU where it was armed, interrupts masked
     int cpu;                              // where it is armed, -1 if it is not
+};
+
+// A CPU's timers, earliest first. Expired callbacks run with the lock dropped; `running` lets
+// timer_cancel() wait.
+struct timer_queue {
+    struct spinlock lock;
+    struct list list;
+    struct timer *running;
+    uint64_t first; // deadline of the first in the list, or earlier if another CPU took that away;
+                    // its own CPU's
+    uint64_t slice; // timer_set_slice()'s
 };
 
 void timer_init_cpu(void);

@@ -18,7 +18,9 @@ void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg)
     v->el1.sctlr_el1 = SCTLR_EL1_RES1;
     v->hcr &= ~(HCR_API | HCR_APK | HCR_VSE);
     v->pauth_used = false;
+    v->serror = false;
     v->fp_live = false;
+    v->vdisr = v->vsesr = 0;
     v->sve_whole = false;
     v->zcr = 0;
     v->fp_cpu = -1;

@@ -76,22 +76,31 @@ struct sched_share {
 struct vcpu {
     struct vcpu_regs regs; // first: SP_EL2 points here while the guest runs
     uint32_t attention;    // enum vcpu_attention, atomic
-    bool fp_live;          // the FP registers of this CPU hold this vCPU's
-    bool pauth_used;
-    bool sve_whole; // its state is all of SVE's, in sve; else the FP/SIMD registers, in fp
-    bool set_way;   // it maintains its caches by set and way (vm/caches.h)
-    int loaded_cpu; // the CPU that loaded its EL1 state last, -1 for none
-    int fp_cpu;     // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
+    bool sve_whole;        // its state is all of SVE's, in sve; else the FP/SIMD registers, in fp
+    bool set_way;          // it maintains its caches by set and way (vm/caches.h)
+    int loaded_cpu;        // the CPU that loaded its EL1 state last, -1 for none
+    int fp_cpu; // the CPU whose FP registers were loaded with this vCPU's last, -1 for none
     uint64_t hcr, mdcr, vttbr, vtcr,
         cptr;            // written to the machine at a switch, never on a plain exit
     struct el1_regs el1; // within reach of STP's and LDP's offsets
     uint64_t mpidr;      // VMPIDR_EL2: what the guest reads
+    uint64_t mdscr;      // MDSCR_EL1, as cpu/debug.c has it in the machine
+    union {
+        struct {
+            bool fp_live; // the FP registers of this CPU hold this vCPU's
+            bool pauth_used;
+            bool serror; // HCR_EL2.VSE: a virtual SError was pending when it was last looked at
+            bool ras;    // the machine has FEAT_RAS, and with it a register that a guest reaches
+        };
+        uint64_t extra; // any of these: a switch has more to do than it always has
+    };
     struct counters count;
 
     struct vm *vm;
     unsigned index; // within its VM
     struct debug_regs debug;
     struct pauth_keys keys;
+    uint64_t vdisr, vsesr; // of FEAT_RAS
     struct fp_regs fp __attribute__((aligned(16)));
     void *sve;    // cpu/sve.h; NULL where the guest is shown none
     uint64_t zcr; // ZCR_EL1, while the machine holds another's
@@ -104,7 +113,8 @@ struct vcpu {
     // Scheduler's; under its lock.
     enum vcpu_state state;
     struct list queue;
-    uint64_t vruntime;  // weighted nanoseconds
+    uint64_t vruntime;  // counter ticks divided by weight, and what is left over: under the weight;
+    uint64_t remainder; // no wrap within 36 years of a machine whose counter has 1 GHz
     uint64_t run_since; // counter ticks
     uint64_t run_total; // counter ticks spent in RUNNING
     uint64_t ready_since;

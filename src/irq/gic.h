@@ -39,9 +39,9 @@ int gic_init(const struct gic_config *config);
 int gic_init_cpu(void);
 
 #define GIC_SPURIOUS 1023u
-uint32_t gic_ack(void);       // ICC_IAR1_EL1
-void gic_eoi(uint32_t intid); // priority drop (EOImode 1: not deactivated)
-void gic_deactivate(uint32_t intid);
+uint32_t gic_ack(void);                        // ICC_IAR1_EL1
+void gic_eoi(uint32_t intid);                  // priority drop (EOImode 1: not deactivated)
+void gic_deactivate(uint32_t intid);           // in force from the next ERET or ISB
 void gic_send_sgi(unsigned cpu, uint32_t sgi); // to CPU number cpu
 void gic_send_sgi_others(uint32_t sgi);
 void gic_enable_spi(uint32_t intid, unsigned cpu, bool level);

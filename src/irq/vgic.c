@@ -66,6 +66,7 @@ static void reset_interface(struct vgic_cpu *c)
     c->vmcr = 0;
     memset(c->ap0r, 0, sizeof(c->ap0r));
     memset(c->ap1r, 0, sizeof(c->ap1r));
+    c->more_aprs = c->vgic->aprs > 1;
 }
 
 static void reset_cpu(struct vgic_cpu *c)

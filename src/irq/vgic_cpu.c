@@ -9,38 +9,7 @@
 
 // ---- a vCPU's time on a CPU ----
 
-static void load_interface(const struct vgic_cpu *c)
-{
-    ich_write_vmcr(c->vmcr);
-    ich_write_ap0r(0, c->ap0r[0]);
-    ich_write_ap1r(0, c->ap1r[0]);
-    for (unsigned i = 1; i < c->vgic->aprs; i++) {
-        ich_write_ap0r(i, c->ap0r[i]);
-        ich_write_ap1r(i, c->ap1r[i]);
-    }
-}
-
-static void save_interface(struct vgic_cpu *c)
-{
-    c->vmcr = ich_read_vmcr();
-    c->ap0r[0] = ich_read_ap0r(0);
-    c->ap1r[0] = ich_read_ap1r(0);
-    for (unsigned i = 1; i < c->vgic->aprs; i++) {
-        c->ap0r[i] = ich_read_ap0r(i);
-        c->ap1r[i] = ich_read_ap1r(i);
-    }
-}
-
-// Who makes something ready from now on tells the vCPU, so it needs no lock to see that there is
-// nothing.
-static bool idle(struct vgic_cpu *c)
-{
-    return (__atomic_load_n(&c->ready, __ATOMIC_RELAXED) |
-            __atomic_load_n(&c->inbox, __ATOMIC_RELAXED) |
-            ((c->bank.line | c->bank.active) & VTIMER_BIT)) == 0;
-}
-
-static OUTLINE void fill_for_load(struct vgic_cpu *c)
+static void fill_for_load(struct vgic_cpu *c)
 {
     c->hcr = 0;
     spin_lock(&c->vgic->lock);
@@ -49,19 +18,41 @@ static OUTLINE void fill_for_load(struct vgic_cpu *c)
     spin_unlock(&c->vgic->lock);
 }
 
-void vgic_load(struct vgic_cpu *c)
+// Not 0 if list registers or maintenance interrupts are needed. Who makes something ready from now
+// on tells the vCPU, so it needs no lock to see that there is nothing.
+static uint32_t wants_fill(const struct vgic_cpu *c)
 {
-    load_interface(c);
-    c->running = true;
-    if (idle(c)) {
-        c->hcr = VGIC_HCR;
-        ich_write_hcr(VGIC_HCR);
-    } else {
+    return __atomic_load_n(&c->ready, __ATOMIC_RELAXED) |
+           __atomic_load_n(&c->inbox, __ATOMIC_RELAXED) |
+           ((c->bank.line | c->bank.active) & VTIMER_BIT);
+}
+
+static OUTLINE void load_unusual(struct vgic_cpu *c)
+{
+    for (unsigned i = 1; i < c->vgic->aprs; i++) {
+        ich_write_ap0r(i, c->ap0r[i]);
+        ich_write_ap1r(i, c->ap1r[i]);
+    }
+    if (wants_fill(c) != 0) {
         fill_for_load(c);
     }
 }
 
-static OUTLINE void fold_for_save(struct vgic_cpu *c)
+void vgic_load(struct vgic_cpu *c)
+{
+    uint64_t vmcr = c->vmcr, ap0r = c->ap0r[0], ap1r = c->ap1r[0];
+    ich_write_vmcr(vmcr);
+    ich_write_ap0r(0, ap0r);
+    ich_write_ap1r(0, ap1r);
+    c->running = true;
+    c->hcr = VGIC_HCR;
+    ich_write_hcr(VGIC_HCR);
+    if (unlikely((wants_fill(c) | c->unusual) != 0)) {
+        load_unusual(c);
+    }
+}
+
+static void fold_for_save(struct vgic_cpu *c)
 {
     spin_lock(&c->vgic->lock);
     uint32_t cpus = vgic_fold(c);
@@ -76,12 +67,26 @@ static OUTLINE void fold_for_save(struct vgic_cpu *c)
     vgic_notify(c->vgic, cpus);
 }
 
-void vgic_save(struct vgic_cpu *c)
+static OUTLINE void save_unusual(struct vgic_cpu *c)
 {
     if (c->lr_count != 0 || c->slow || c->timer_held || (c->bank.line & VTIMER_BIT)) {
         fold_for_save(c);
     }
-    save_interface(c);
+    for (unsigned i = 1; i < c->vgic->aprs; i++) {
+        c->ap0r[i] = ich_read_ap0r(i);
+        c->ap1r[i] = ich_read_ap1r(i);
+    }
+}
+
+void vgic_save(struct vgic_cpu *c)
+{
+    if (unlikely(c->unusual != 0 || (c->bank.line & VTIMER_BIT))) {
+        save_unusual(c);
+    }
+    uint64_t vmcr = ich_read_vmcr(), ap0r = ich_read_ap0r(0), ap1r = ich_read_ap1r(0);
+    c->vmcr = vmcr;
+    c->ap0r[0] = ap0r;
+    c->ap1r[0] = ap1r;
     ich_write_hcr(0);
     c->running = false;
 }

@@ -271,7 +271,7 @@ void vgic_place(struct vgic_cpu *c, uint64_t vmcr, const struct vgic_picks *p)
     for (unsigned i = 0; i < p->count; i++) {
         place(c, i, p->key[i]);
     }
-    c->lr_count = p->count;
+    c->lr_count = (uint8_t)p->count;
     if (p->left == 0) {
         c->ready = 0;
     }

@@ -39,10 +39,10 @@
 struct vgic_bank {
     uint32_t enabled;
     uint32_t group1;
-    uint32_t edge;  // trigger: edge, or else level
-    uint32_t line;  // the device's line
-    uint32_t latch; // pending by an edge, an SGI or a write to ISPENDR
+    uint32_t edge; // trigger: edge, or else level
+    uint32_t line; // the device's line
     uint32_t active;
+    uint32_t latch;  // pending by an edge, an SGI or a write to ISPENDR
     uint32_t forced; // of the active ones, those that software made so (ISACTIVER)
     uint32_t placed; // in a list register, where its pending and active state are
     uint8_t priority[32];
@@ -56,15 +56,21 @@ struct vgic_cpu {
     struct vgic_bank bank;               // SGIs and PPIs
     uint32_t routed[VGIC_SPI_BANKS];     // SPIs that go to this vCPU
     uint32_t active_spi[VGIC_SPI_BANKS]; // SPIs that this vCPU has active
-    uint32_t inbox;  // SGIs sent to this vCPU that its bank does not show yet; atomic, no lock
-    uint32_t ready;  // bit n: bank n may have something to put into a list register
-    bool slow;       // more is to be done than to place one interrupt; see vgic_fast.c
-    bool running;    // between vgic_load() and vgic_save()
-    bool asleep;     // GICR_WAKER.ProcessorSleep
-    bool timer_held; // the machine's timer PPI is active here for this vCPU
-    uint32_t wake;   // vCPUs that vgic_give_back() is to tell of
+    uint32_t inbox; // SGIs sent to this vCPU that its bank does not show yet; atomic, no lock
+    uint32_t ready; // bit n: bank n may have something to put into a list register
+    union {
+        struct {
+            uint8_t lr_count; // list registers 0..lr_count-1 hold placed interrupts
+            bool slow;        // more is to be done than to place one interrupt; see vgic_fast.c
+            bool timer_held;  // the machine's timer PPI is active here for this vCPU
+            bool more_aprs;   // the machine has more than one active priorities register a group
+        };
+        uint64_t unusual; // any of these: a switch has more to do than to move registers
+    };
+    bool running;  // between vgic_load() and vgic_save()
+    bool asleep;   // GICR_WAKER.ProcessorSleep
+    uint32_t wake; // vCPUs that vgic_give_back() is to tell of
 
-    unsigned lr_count; // list registers 0..lr_count-1 hold placed interrupts
     unsigned lr_stale; // and those up to lr_stale-1 hold what must be overwritten
     uint32_t lr_latch; // bit n: the pending state in list register n came from the latch
     uint16_t lr_intid[VGIC_LRS];

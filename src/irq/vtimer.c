@@ -6,6 +6,7 @@
 #include "cpu/timer.h"
 #include "cpu/vcpu.h"
 #include "irq/vgic.h"
+#include "lib/bits.h"
 #include "lib/check.h"
 
 #define CTL_WRITABLE (CNT_CTL_ENABLE | CNT_CTL_IMASK)
@@ -85,26 +86,23 @@ void vtimer_stood_still(struct vcpu *v, uint64_t ticks)
 void vtimer_load(struct vcpu *v)
 {
     struct vtimer *vt = v->vtimer;
-    if (vt->loaded) {
-        return;
+    if (unlikely(vt->watched)) {
+        vtimer_unblock(v);
     }
-    vtimer_unblock(v);
     cntv_write_offset(vt->offset);
     cntv_write_cval(vt->cval);
+    cntv_sync(); // or it might fire for the time that was there
     cntv_write_ctl(vt->ctl);
-    cntv_sync();
     vt->loaded = true;
 }
 
 void vtimer_save(struct vcpu *v)
 {
     struct vtimer *vt = v->vtimer;
-    if (!vt->loaded) {
-        return;
-    }
-    vt->ctl = cntv_read_ctl() & CTL_WRITABLE;
+    uint64_t ctl = cntv_read_ctl() & CTL_WRITABLE;
+    vt->ctl = ctl;
     vt->cval = cntv_read_cval();
-    if (vt->ctl & CNT_CTL_ENABLE) {
+    if (ctl & CNT_CTL_ENABLE) {
         cntv_write_ctl(0); // or it would fire for whoever is next
         cntv_sync();
     }
@@ -133,7 +131,7 @@ static uint64_t deadline(const struct vtimer *vt)
 void vtimer_block(struct vcpu *v)
 {
     struct vtimer *vt = v->vtimer;
-    vtimer_save(v);
+    CHECK(!vt->loaded);
     if (unmasked(vt->ctl) && !vgic_ppi_in_flight(v->vgic, VGIC_PPI_VTIMER)) {
         vt->watched = true;
         timer_arm(&vt->watch, deadline(vt));

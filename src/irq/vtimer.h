@@ -25,13 +25,12 @@ void vtimer_set_offset(struct vcpu *v, uint64_t offset);
 // it.
 void vtimer_stood_still(struct vcpu *v, uint64_t ticks);
 
-// On the vCPU's own CPU, around its time there, without the scheduler's lock. Neither does harm
-// where the state is there already. vtimer_load() comes before vgic_load(), vtimer_save() after
-// vgic_save().
+// On the vCPU's own CPU, around its time there, in turns, without the scheduler's lock.
+// vtimer_load() comes before vgic_load(), vtimer_save() after vgic_save().
 void vtimer_load(struct vcpu *v);
 void vtimer_save(struct vcpu *v);
-// The vCPU leaves its CPU: have its virtual timer watched, so that its expiry makes the PPI pending
-// and wakes it. Saves, if that has not been done.
+// The vCPU, saved, is to sleep: have its virtual timer watched, so that its expiry makes the PPI
+// pending and wakes it.
 void vtimer_block(struct vcpu *v);
 // It is back, on any CPU: nothing is watched any more. Without the scheduler's lock. vtimer_load()
 // does this too.

@@ -13,7 +13,16 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
+#define likely(cond)   __builtin_expect(!!(cond), 1)
 #define unlikely(cond) __builtin_expect(!!(cond), 0)
+// The same pointer, of which the compiler does not know that it is a constant: then fields are
+// reached from one register, where it would compute the address of each.
+#define IN_REGISTER(pointer)                         \
+    ({                                               \
+        __typeof__(pointer) in_register = (pointer); \
+        __asm__("" : "+r"(in_register));             \
+        in_register;                                 \
+    })
 // Keeps a rare path, and the registers it needs, out of a frequent one.
 #define OUTLINE __attribute__((noinline))
 

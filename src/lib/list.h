@@ -29,17 +29,19 @@ static inline bool list_empty(const struct list *l)
 // Put n right before pos; with pos the head, at the end.
 static inline void list_insert_before(struct list *pos, struct list *n)
 {
+    struct list *prev = pos->prev;
     n->next = pos;
-    n->prev = pos->prev;
-    pos->prev->next = n;
+    n->prev = prev;
+    prev->next = n;
     pos->prev = n;
 }
 
 // n is left pointing to itself, so that removing it once more does no harm.
 static inline void list_remove(struct list *n)
 {
-    n->prev->next = n->next;
-    n->next->prev = n->prev;
+    struct list *next = n->next, *prev = n->prev;
+    prev->next = next;
+    next->prev = prev;
     list_init(n);
 }
 

@@ -127,6 +127,7 @@ void inject_serror(struct vcpu *v, uint64_t esr)
 {
     count(&v->count, CNT_INJECT_SERROR);
     v->hcr |= HCR_VSE;
+    v->serror = true;
     write_sysreg(hcr_el2, read_sysreg(hcr_el2) | HCR_VSE);
     if (features.ras) {
         write_sysreg(S3_4_C5_C2_3, esr & VSESR_EL2_MASK); // VSESR_EL2

@@ -157,7 +157,7 @@ void trap_irq(struct vcpu *v)
     if (intid < GIC_SPURIOUS - 3) {
         interrupt(v, intid);
     }
-    if (vcpu_attention(v) == ATTN_VIRQ) { // the common case needs no more than this
+    if (__atomic_load_n(&v->attention, __ATOMIC_RELAXED) == ATTN_VIRQ) { // the common case
         flush_interrupts(v);
     }
 }
@@ -183,23 +183,22 @@ static void save(struct vcpu *v)
 
 static void load(struct vcpu *v)
 {
-    vcpu_load(v);
     vtimer_load(v);
+    vcpu_load(v);
     vgic_load(v->vgic);
     stolen_update(v);
 }
 
-static OUTLINE struct vcpu *turn_off(struct vcpu *v)
+static void turn_off(struct vcpu *v)
 {
     struct vm *vm = v->vm;
     if (sched_off(v)) {
         vm_all_off(vm);
     }
-    return NULL;
 }
 
 // One that only waits for its turn hears its timer when it has it.
-static OUTLINE void sleep(struct vcpu *v, uint32_t attention)
+static void sleep(struct vcpu *v, uint32_t attention)
 {
     if (attention & ATTN_PAUSE) {
         sched_pause(v);
@@ -211,45 +210,39 @@ static OUTLINE void sleep(struct vcpu *v, uint32_t attention)
     }
 }
 
-// The vCPU is whole in memory: do what it was asked to, and find who is next.
-static struct vcpu *leave(struct vcpu *v, uint32_t attention)
+// The vCPU is whole in memory, and asked for more than that another one may have its turn.
+static OUTLINE void stop_running(struct vcpu *v, uint32_t attention)
 {
     if (attention & (ATTN_STOP | ATTN_OFF)) {
-        v = turn_off(v);
-    } else if (attention & (ATTN_BLOCK | ATTN_PAUSE)) {
+        turn_off(v);
+    } else {
         sleep(v, attention);
     }
-    return sched_next(v);
 }
 
-// Apart from trap_leave(), so that this alone needs many registers.
-static OUTLINE struct vcpu *change_vcpu(struct vcpu *v, uint32_t attention)
+// Saves the vCPU, if there is one, and loads the next. One function with all that it calls, called
+// from one place: so little is stored on the stack.
+struct vcpu *trap_leave(struct vcpu *v)
 {
-    __atomic_and_fetch(&v->attention, ATTN_VIRQ | ATTN_STOP, __ATOMIC_ACQUIRE);
-    save(v);
-    v = leave(v, attention);
+    if (likely(v != NULL)) {
+        uint32_t attention =
+            __atomic_load_n(&v->attention, __ATOMIC_RELAXED); // acquired when it is cleared
+        if ((attention & ~(uint32_t)ATTN_VIRQ) == 0) {
+            flush_interrupts(v);
+            return v;
+        }
+        __atomic_and_fetch(&v->attention, ATTN_VIRQ | ATTN_STOP, __ATOMIC_ACQUIRE);
+        save(v);
+        if (unlikely(attention & (ATTN_STOP | ATTN_OFF | ATTN_BLOCK | ATTN_PAUSE))) {
+            stop_running(v, attention);
+        }
+    }
+    v = sched_next();
     load(v);
     return v;
 }
 
-struct vcpu *trap_leave(struct vcpu *v)
-{
-    for (;;) {
-        uint32_t attention =
-            __atomic_load_n(&v->attention, __ATOMIC_RELAXED); // acquired when it is cleared
-        if (attention & ~(uint32_t)ATTN_VIRQ) {
-            v = change_vcpu(v, attention);
-        } else if (attention & ATTN_VIRQ) {
-            flush_interrupts(v);
-        } else {
-            return v;
-        }
-    }
-}
-
 noreturn void trap_run_cpu(void)
 {
-    struct vcpu *v = sched_next(NULL);
-    load(v);
-    vcpu_enter(trap_leave(v));
+    vcpu_enter_first();
 }

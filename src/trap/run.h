@@ -13,7 +13,8 @@ void trap_call(struct vcpu *v, uint64_t esr);
 void trap_irq(struct vcpu *v);
 void trap_serror(struct vcpu *v, uint64_t esr);
 // The vCPU's attention bits are not 0, and it is stored whole but for the state that moves at a
-// switch. Returns the vCPU to enter.
+// switch; or NULL, where none has run so far. Returns the vCPU to enter: after another look at its
+// attention bits.
 struct vcpu *trap_leave(struct vcpu *v);
 
 // This CPU's ordinary life: vCPUs, work and waiting.

@@ -81,13 +81,14 @@ static struct vcpu *make(struct sched_share *share, uint32_t affinity)
 static struct vcpu *leave(struct vcpu *v)
 {
     v->attention = 0;
-    return sched_next(v);
+    return sched_next();
 }
 
 static void finish(struct vcpu *v)
 {
     if (v->state == VCPU_READY) {
-        assert_ptr_equal(sched_next(NULL), v);
+        percpus[playing].current = NULL;
+        assert_ptr_equal(sched_next(), v);
     }
     sched_off(v);
     percpus[playing].current = NULL;
@@ -102,7 +103,7 @@ static void claim_once(void **state)
     struct vcpu *v = make(&share, ~0u);
     assert_false(sched_claim(v)); // READY
     assert_int_equal(share.on, 1);
-    assert_ptr_equal(sched_next(NULL), v);
+    assert_ptr_equal(sched_next(), v);
     assert_false(sched_claim(v)); // RUNNING
     finish(v);
     assert_int_equal(share.on, 0);
@@ -114,11 +115,11 @@ static void wakes_from_block(void **state)
     machine(1);
     struct sched_share share = {.weight = 100};
     struct vcpu *v = make(&share, ~0u);
-    assert_ptr_equal(sched_next(NULL), v);
+    assert_ptr_equal(sched_next(), v);
     sched_block(v);
     assert_int_equal(v->state, VCPU_BLOCKED);
     wake_at_wait = v; // the idle CPU waits, an interrupt makes v ready
-    assert_ptr_equal(sched_next(v), v);
+    assert_ptr_equal(sched_next(), v);
     assert_int_equal(waits, 1);
     finish(v);
 }
@@ -129,11 +130,11 @@ static void does_not_block_past_a_request(void **state)
     machine(1);
     struct sched_share share = {.weight = 100};
     struct vcpu *v = make(&share, ~0u);
-    assert_ptr_equal(sched_next(NULL), v);
+    assert_ptr_equal(sched_next(), v);
     vcpu_notify(v, ATTN_VIRQ); // came in after the guest's WFI trapped
     sched_block(v);
     assert_int_equal(v->state, VCPU_RUNNING);
-    assert_ptr_equal(sched_next(v), v);
+    assert_ptr_equal(sched_next(), v);
     assert_int_equal(waits, 0);
     finish(v);
 }
@@ -145,14 +146,14 @@ static void blocked_here_runs_elsewhere(void **state)
     machine(2);
     struct sched_share share = {.weight = 100};
     struct vcpu *v = make(&share, ~0u);
-    assert_ptr_equal(sched_next(NULL), v);
+    assert_ptr_equal(sched_next(), v);
     sched_block(v);
     playing = 1;
     vcpu_notify(v, ATTN_VIRQ);
-    assert_ptr_equal(sched_next(NULL), v);
+    assert_ptr_equal(sched_next(), v);
     playing = 0;
     struct vcpu *w = make(&share, BIT(0));
-    assert_ptr_equal(sched_next(v), w);
+    assert_ptr_equal(sched_next(), w);
     assert_int_equal(v->state, VCPU_RUNNING);
     assert_int_equal(share.active, 2);
     playing = 1;
@@ -274,7 +275,7 @@ static void share_time(unsigned cpus, unsigned turns)
     struct vcpu *on[MAX_CPUS];
     for (unsigned c = 0; c < cpus; c++) {
         playing = c;
-        on[c] = sched_next(NULL);
+        on[c] = sched_next();
     }
     for (unsigned t = 0; t < turns; t++) {
         fake_timer.now += 6000 / cpus;
@@ -324,12 +325,39 @@ static void shares_by_vm_not_by_vcpu(void **state)
     within_percent((double)a / (double)b, 1.0, 3);
     playing = 0;
     for (struct vcpu *n = NULL; one.on + four.on > 0;) {
-        n = sched_next(NULL);
+        n = sched_next();
         sched_off(n);
     }
     for (unsigned i = 0; i < 6; i++) {
         free(v[i]);
     }
+}
+
+// Thirty years of a counter of 1 GHz at the least weight, one of the most vCPUs: its run time goes
+// on, and whoever comes then shares with it as ever.
+static void goes_on_for_years(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share old = {.weight = 1}, young = {.weight = 1};
+    struct vcpu *v = make(&old, ~0u);
+    assert_ptr_equal(sched_next(), v);
+    old.active = VM_MAX_VCPUS;
+    const uint64_t start = v->vruntime, month = UINT64_C(30) * 86400 * 1000000000;
+    for (uint64_t i = 1; i <= 360; i++) {
+        fake_timer.now += month;
+        assert_ptr_equal(leave(v), v);
+        assert_int_equal(v->vruntime - start, i * month * VM_MAX_VCPUS);
+    }
+    old.active = 1;
+    struct vcpu *w = make(&young, ~0u), *runs = v;
+    for (unsigned i = 0; i < 1000; i++) {
+        fake_timer.now += 6000;
+        runs = leave(runs);
+    }
+    within_percent((double)w->run_total, 3000000, 2);
+    finish(runs);
+    finish(runs == v ? w : v);
 }
 
 static void keeps_to_affinity(void **state)
@@ -339,9 +367,9 @@ static void keeps_to_affinity(void **state)
     struct sched_share share = {.weight = 100};
     struct vcpu *a = make(&share, BIT(1)), *b = make(&share, BIT(0));
     playing = 0;
-    assert_ptr_equal(sched_next(NULL), b);
+    assert_ptr_equal(sched_next(), b);
     playing = 1;
-    assert_ptr_equal(sched_next(NULL), a);
+    assert_ptr_equal(sched_next(), a);
     finish(a);
     playing = 0;
     finish(b);
@@ -354,7 +382,7 @@ static void interrupts_a_busy_cpu_for_a_waking_vcpu(void **state)
     struct sched_share share = {.weight = 100};
     struct vcpu *a = make(&share, ~0u);
     playing = 1;
-    assert_ptr_equal(sched_next(NULL), a);
+    assert_ptr_equal(sched_next(), a);
     playing = 0;
     kicks[1] = 0;
     struct vcpu *b = make(&share, BIT(1)); // only where a runs, without a slice timer so far
@@ -377,12 +405,12 @@ static void nobody_keeps_a_cpu_nor_pays_for_having_had_it(void **state)
     struct sched_share share = {.weight = 100};
     struct vcpu *v[3] = {make(&share, ~0u), make(&share, ~0u)};
     for (playing = 0; playing < 2; playing++) {
-        assert_non_null(sched_next(NULL));
+        assert_non_null(sched_next());
     }
     for (playing = 0; playing < 2; playing++) {
         struct vcpu *alone = percpus[playing].current;
         assert_ptr_equal(leave(alone), alone);
-        assert_false(percpus[playing].sliced);
+        assert_false(cpu_is_sliced(&percpus[playing]));
     }
     fake_timer.now += timer_ticks_from_us(60000000);
     playing = 0;
@@ -407,7 +435,7 @@ static void nobody_keeps_a_cpu_nor_pays_for_having_had_it(void **state)
     }
     playing = 0;
     while (share.on > 0) {
-        sched_off(sched_next(NULL));
+        sched_off(sched_next());
     }
     for (unsigned i = 0; i < 3; i++) {
         free(v[i]);
@@ -430,7 +458,7 @@ static void work_goes_on_between_guests(void **state)
     struct vcpu *v = make(&share, ~0u);
     struct work work = {.step = three_steps};
     sched_work(&work);
-    struct vcpu *n = sched_next(NULL);
+    struct vcpu *n = sched_next();
     assert_ptr_equal(n, v);
     assert_int_equal(steps, 1); // one step, then the guest has its turn
     assert_true(fake_timer.armed);
@@ -443,7 +471,7 @@ static void work_goes_on_between_guests(void **state)
 // As trap_leave() does.
 static struct vcpu *switch_from(struct vcpu *v)
 {
-    struct vcpu *next = v != NULL ? leave(v) : sched_next(NULL);
+    struct vcpu *next = v != NULL ? leave(v) : sched_next();
     stolen_update(next);
     return next;
 }
@@ -453,7 +481,7 @@ static void counts_what_is_stolen(void **state)
     (void)state;
     machine(1);
     struct stolen_time record = {0};
-    struct sched_share share = {.weight = 100};
+    struct sched_share share = {.weight = 1};
     struct vcpu *v = make(&share, ~0u), *w = make(&share, ~0u);
     v->stolen = &record;
     assert_ptr_equal(switch_from(NULL), v);
@@ -465,7 +493,7 @@ static void counts_what_is_stolen(void **state)
     assert_int_equal(record.nanoseconds, 7000);
     sched_block(v);
     fake_timer.now += 100; // it wants none of this
-    assert_ptr_equal(sched_next(v), w);
+    assert_ptr_equal(sched_next(), w);
     vcpu_notify(v, ATTN_VIRQ);
     fake_timer.now += 20;
     assert_ptr_equal(switch_from(w), v);
@@ -499,6 +527,7 @@ int main(void)
         cmocka_unit_test(counts_how_long_a_vm_stood_still),
         cmocka_unit_test(honours_weights),
         cmocka_unit_test(shares_by_vm_not_by_vcpu),
+        cmocka_unit_test(goes_on_for_years),
         cmocka_unit_test(keeps_to_affinity),
         cmocka_unit_test(interrupts_a_busy_cpu_for_a_waking_vcpu),
         cmocka_unit_test(nobody_keeps_a_cpu_nor_pays_for_having_had_it),

@@ -132,13 +132,10 @@ static void test_switch_keeps_the_timer(void **state)
     assert_int_equal(fake_vtimer.offset, 300);
     cntv_write_cval(5000);
     cntv_write_ctl(ENABLE);
-    vtimer_load(&vcpu); // once more does no harm
-    assert_int_equal(fake_vtimer.cval, 5000);
     vtimer_save(&vcpu);
     assert_int_equal(fake_vtimer.ctl, 0); // whoever is next hears nothing of it
     fake_vtimer.cval = 7;
     fake_vtimer.offset = 9;
-    vtimer_save(&vcpu);
     vtimer_load(&vcpu);
     assert_int_equal(fake_vtimer.ctl, ENABLE);
     assert_int_equal(fake_vtimer.cval, 5000);
@@ -190,6 +187,7 @@ static void sleep_with(uint64_t cval, uint64_t ctl)
     vtimer_load(&vcpu);
     cntv_write_cval(cval);
     cntv_write_ctl(ctl);
+    vtimer_save(&vcpu);
     vtimer_block(&vcpu);
 }
 
@@ -213,6 +211,7 @@ static void test_back_in_time_nothing_is_watched(void **state)
     vtimer_load(&vcpu);
     assert_null(armed[0]);
     assert_int_equal(fake_vtimer.ctl, ENABLE);
+    vtimer_save(&vcpu);
     vtimer_block(&vcpu);
     vtimer_unblock(&vcpu);
     vtimer_unblock(&vcpu);

@@ -27,10 +27,10 @@ static inline uint64_t counter_frequency(void)
 static inline void el2_timer_set(uint64_t deadline)
 {
     fake_timer.deadline = deadline;
-    fake_timer.armed = true;
+    fake_timer.armed = deadline != UINT64_MAX;
 }
 
-static inline void el2_timer_stop(void)
+static inline void el2_timer_init(void)
 {
-    fake_timer.armed = false;
+    el2_timer_set(UINT64_MAX);
 }
