@@ -317,9 +317,10 @@ void vgic_send_sgi(struct vgic_cpu *from, uint64_t sgi1r, bool group1)
     struct vgic *g = from->vgic;
     uint32_t bit = UINT32_C(1) << bits_get(sgi1r, 27, 24);
     uint32_t to = sgi_targets(from, sgi1r);
-    if (to == 0 || (to & (to - 1)) != 0) {
-        send_many(g, to, bit, group1);
+    unsigned first = to != 0 ? bit_first(to) : 0;
+    if (likely(to >> first == 1)) {
+        send_one(g->cpu[first], bit, group1);
     } else {
-        send_one(g->cpu[bit_first(to)], bit, group1);
+        send_many(g, to, bit, group1);
     }
 }

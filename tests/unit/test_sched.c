@@ -182,7 +182,7 @@ static void starting_a_vcpu_in_a_pause(void **state)
         machine(1);
         struct sched_share share = {.weight = 100};
         struct vcpu *one = make(&share, ~0u), *two = make(&share, ~0u);
-        assert_ptr_equal(sched_next(NULL), one);
+        assert_ptr_equal(sched_next(), one);
         assert_ptr_equal(leave(one), two);
         if (order == 0) { // it is told, and on its way out
             sched_set_paused(&share);
@@ -191,7 +191,7 @@ static void starting_a_vcpu_in_a_pause(void **state)
         }
         two->attention = 0;
         sched_off(two);
-        assert_ptr_equal(sched_next(two), one);
+        assert_ptr_equal(sched_next(), one);
         assert_true(sched_claim(two));
         if (order == 1) {
             sched_set_paused(&share);
@@ -206,7 +206,7 @@ static void starting_a_vcpu_in_a_pause(void **state)
         one->attention = ATTN_PAUSE;
         rest(one);
         assert_int_equal(one->state, VCPU_PAUSED);
-        assert_ptr_equal(sched_next(one), two);
+        assert_ptr_equal(sched_next(), two);
         rest(two);
         assert_int_equal(two->state, VCPU_PAUSED);
         assert_int_equal(share.resting, 2);
@@ -227,27 +227,27 @@ static void counts_how_long_a_vm_stood_still(void **state)
     machine(1);
     struct sched_share share = {.weight = 100};
     struct vcpu *one = make(&share, ~0u), *two = make(&share, ~0u), *off = make(&share, ~0u);
-    assert_ptr_equal(sched_next(NULL), one);
+    assert_ptr_equal(sched_next(), one);
     assert_ptr_equal(leave(one), two);
     assert_ptr_equal(leave(two), off);
     sched_off(off); // does not count
-    assert_ptr_equal(sched_next(off), one);
+    assert_ptr_equal(sched_next(), one);
     sched_block(one); // asleep, and woken to be told
     sched_set_paused(&share);
     vcpu_notify(one, ATTN_PAUSE);
     vcpu_notify(two, ATTN_PAUSE);
     fake_timer.now += 10;
-    assert_ptr_equal(sched_next(one), two);
+    assert_ptr_equal(sched_next(), two);
     rest(two);
     fake_timer.now += 10;
     assert_int_equal(sched_end_pause(&share), 0); // but the first one is on its way
     sched_resume(two);
     sched_set_paused(&share);
     vcpu_notify(two, ATTN_PAUSE);
-    struct vcpu *next = sched_next(NULL);
+    struct vcpu *next = sched_next();
     rest(next);
     fake_timer.now += 5;
-    next = sched_next(next);
+    next = sched_next();
     rest(next);
     fake_timer.now += 1000;
     assert_int_equal(sched_end_pause(&share), 1000);
@@ -259,14 +259,14 @@ static void counts_how_long_a_vm_stood_still(void **state)
     // A stop ends a rest.
     sched_set_paused(&share);
     one->attention = two->attention = ATTN_PAUSE;
-    next = sched_next(NULL);
+    next = sched_next();
     rest(next);
     assert_int_equal(share.resting, 1);
     vcpu_notify(next, ATTN_STOP);
     assert_int_equal(share.resting, 0);
     assert_int_equal(next->state, VCPU_READY);
-    finish(sched_next(NULL));
-    finish(sched_next(NULL));
+    finish(sched_next());
+    finish(sched_next());
     free(off);
 }
 
