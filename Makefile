@@ -177,7 +177,7 @@ check-long: kernels check
 kernels: $(SETUP_DONE)
 	@tools/setup --kernels
 
-bench: all guests plugins peers
+bench: all test-image guests plugins peers
 	@tools/bench
 
 test-image: $(BUILD)/test/newel.img

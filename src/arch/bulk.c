@@ -22,15 +22,20 @@ static size_t zva_block(void)
     return dczid & BIT(4) ? 0 : (size_t)4 << bits_get(dczid, 3, 0);
 }
 
+static OUTLINE void zero_then_clean(void *base, size_t size)
+{
+    zero_pages(base, size);
+    dcache_clean_inval_poc(base, size);
+}
+
 void bulk_zero(void *base, size_t size, bool to_poc)
 {
-    if (to_poc && dcache_line() == LINE && zva_block() == LINE) {
+    if (!to_poc) {
+        zero_pages(base, size);
+    } else if (dcache_line() == LINE && zva_block() == LINE) {
         bulk_zero_lines_to_poc(base, size);
-        return;
-    }
-    zero_pages(base, size);
-    if (to_poc) {
-        dcache_clean_inval_poc(base, size);
+    } else {
+        zero_then_clean(base, size);
     }
 }
 

@@ -41,6 +41,7 @@ bulk_zero_lines_to_poc:
     subs    x1, x1, #4096
     b.hi    1b
 2:  ret
+    .size   bulk_zero_lines_to_poc, . - bulk_zero_lines_to_poc
 
 copy bulk_copy_lines_to_poc, 1
 copy bulk_copy_lines, 0

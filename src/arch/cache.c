@@ -83,8 +83,21 @@ void cache_isb(void)
     isb();
 }
 
+// FEAT_MOPS (Arm ARM C6.2, SETP, SETM, SETE), which the assembler does not know: SETP [x0]!, x1!,
+// XZR and so on.
+static void set_to_zero(void *base, size_t size)
+{
+    register uint64_t at __asm__("x0") = (uint64_t)(uintptr_t)base, left __asm__("x1") = size;
+    __asm__ volatile(".inst 0x19df0420\n\t.inst 0x19df4420\n\t.inst 0x19df8420"
+                     : "+r"(at), "+r"(left)::"memory", "cc");
+}
+
 void zero_pages(void *base, size_t size)
 {
+    if (bits_get(read_sysreg(ID_AA64ISAR2_EL1), 19, 16) != 0) {
+        set_to_zero(base, size);
+        return;
+    }
     uint64_t dczid = read_sysreg(dczid_el0);
     if (dczid & BIT(4)) { // DZP: DC ZVA is prohibited
         uint64_t *p = base;

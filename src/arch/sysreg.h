@@ -24,3 +24,5 @@
 // Registers of extensions, which the assembler does not know by name.
 #define ZCR_EL1 S3_0_C1_C2_0
 #define ZCR_EL2 S3_4_C1_C2_0
+
+#define ID_AA64ISAR2_EL1 S3_0_C0_C6_2

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mem/coherence.h"
 
+#include "arch/bulk.h"
 #include "arch/cache.h"
 #include "lib/bits.h"
 
@@ -45,6 +46,17 @@ void coherence_hand_over(struct coherence_counters *c, hpa_t base, size_t size)
 {
     if (!features.fwb && NEWEL_MUTATION != MUTATION_NO_HAND_OVER) {
         clean_and_invalidate(c, base, size);
+    }
+}
+
+void coherence_hand_over_zeroed(struct coherence_counters *c, hpa_t base, size_t size)
+{
+    bool clean = !features.fwb && NEWEL_MUTATION != MUTATION_NO_HAND_OVER;
+
+    bulk_zero(hpa_ptr(base), size, clean);
+    if (clean) {
+        cache_dsb_ish();
+        c->lines_cleaned += size >> (CTR_DMIN(features.ctr) + 2);
     }
 }
 

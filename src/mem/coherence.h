@@ -58,6 +58,9 @@ bool coherence_lazy(void);
 // see it: cleans and invalidates to the point of coherency, and completes. Nothing with FWB.
 void coherence_hand_over(struct coherence_counters *c, hpa_t base, size_t size);
 
+// Wipes whole pages that a guest is to be given, and hands them over.
+void coherence_hand_over_zeroed(struct coherence_counters *c, hpa_t base, size_t size);
+
 // The range may hold newer data in memory than in caches, from a guest that runs with its caches
 // off or did so: cleans and invalidates before Newel reads.
 void coherence_before_read(struct coherence_counters *c, hpa_t base, size_t size);

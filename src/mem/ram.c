@@ -5,8 +5,6 @@
 #include "lib/check.h"
 #include "lib/error.h"
 
-#define NONE UINT32_MAX
-
 size_t ram_table_bytes(uint64_t size)
 {
     return (size_t)(size / BLOCK_SIZE) * sizeof(struct ram_block);
@@ -27,9 +25,9 @@ static void link_block(struct ram *ram, uint32_t n)
     if (head == NULL) {
         return;
     }
-    b->previous = NONE;
+    b->previous = RAM_NONE;
     b->next = *head;
-    if (*head != NONE) {
+    if (*head != RAM_NONE) {
         ram->block[*head].previous = n;
     }
     *head = n;
@@ -43,10 +41,10 @@ static void unlink_block(struct ram *ram, uint32_t n)
     if (head == NULL) {
         return;
     }
-    if (b->next != NONE) {
+    if (b->next != RAM_NONE) {
         ram->block[b->next].previous = b->previous;
     }
-    if (b->previous != NONE) {
+    if (b->previous != RAM_NONE) {
         ram->block[b->previous].next = b->next;
     } else {
         *head = b->next;
@@ -83,8 +81,8 @@ void ram_init(struct ram *ram, hpa_t base, uint64_t size, void *table)
     *ram = (struct ram){
         .base = base,
         .blocks = (uint32_t)(size / BLOCK_SIZE),
-        .whole = NONE,
-        .partial = NONE,
+        .whole = RAM_NONE,
+        .partial = RAM_NONE,
         .block = table,
     };
     // The list's first is the lowest, so that memory is used from its start.
@@ -117,7 +115,7 @@ int ram_get_block(struct ram *ram, hpa_t *out)
 {
     uint32_t n = ram->whole;
 
-    if (n == NONE) {
+    if (n == RAM_NONE) {
         return ERR_NOMEM;
     }
     mark_all(&ram->block[n], UINT64_MAX);
@@ -137,36 +135,15 @@ void ram_put_block(struct ram *ram, hpa_t block)
 
 // ---- Pages
 
-static unsigned take_page(struct ram_block *b)
-{
-    unsigned word = b->first / 64;
-
-    while (b->used[word] == UINT64_MAX) {
-        word++;
-    }
-    unsigned bit = bit_first(~b->used[word]);
-
-    b->used[word] |= BIT(bit);
-    b->first = (uint16_t)(word * 64 + bit);
-    return b->first;
-}
-
 int ram_get_page(struct ram *ram, hpa_t *out)
 {
-    uint32_t n = ram->partial != NONE ? ram->partial : ram->whole;
+    uint32_t n = ram->partial != RAM_NONE ? ram->partial : ram->whole;
 
-    if (n == NONE) {
+    if (n == RAM_NONE) {
         return ERR_NOMEM;
     }
-    struct ram_block *b = &ram->block[n];
-
-    *out = address_of(ram, n, take_page(b));
-    if (at_edge(b->free) || b->free == 1) {
-        set_free(ram, n, (uint16_t)(b->free - 1));
-    } else {
-        b->free--;
-        ram->free_pages--;
-    }
+    *out = ram_mark_page(ram, n);
+    set_free(ram, n, (uint16_t)(ram->block[n].free - 1));
     return 0;
 }
 

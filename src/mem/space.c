@@ -62,8 +62,7 @@ static bool uniform_rights(const struct space *sp, gpa_t base, enum s2_rights *r
 static enum s2_rights prepare(struct space *sp, hpa_t pa, size_t size, enum s2_rights rights,
                               bool fetch)
 {
-    zero_pages(hpa_ptr(pa), size);
-    coherence_hand_over(&sp->coherence, pa, size);
+    coherence_hand_over_zeroed(&sp->coherence, pa, size);
     if (!fetch || (rights & S2_X) == 0 || !coherence_lazy()) {
         return withheld(rights);
     }
@@ -159,15 +158,6 @@ static int map_page(struct space *sp, gpa_t at, hpa_t pa, uint64_t *entry, unsig
     return 0;
 }
 
-// map_page() for what happens all the time: data, no overrides, and the table is there.
-static void map_page_fast(struct space *sp, hpa_t pa, uint64_t *entry)
-{
-    zero_pages(hpa_ptr(pa), PAGE_SIZE);
-    coherence_hand_over(&sp->coherence, pa, PAGE_SIZE);
-    s2_store(entry, pa.v | sp->page_attributes);
-    cache_dsb_ishst();
-}
-
 static int populate_page(struct space *sp, gpa_t at, uint64_t *entry, unsigned level, bool fetch)
 {
     struct space_span *span = span_at(sp, at);
@@ -177,11 +167,7 @@ static int populate_page(struct space *sp, gpa_t at, uint64_t *entry, unsigned l
     if (err != 0) {
         return err;
     }
-    if (level == 3 && !fetch && sp->overrides.count == 0) {
-        map_page_fast(sp, pa, entry);
-    } else {
-        err = map_page(sp, gpa(align_down(at.v, PAGE_SIZE)), pa, entry, level, fetch);
-    }
+    err = map_page(sp, gpa(align_down(at.v, PAGE_SIZE)), pa, entry, level, fetch);
     if (err != 0) {
         ram_put_page(&sp->ram, pa);
         return err;
@@ -204,6 +190,31 @@ static int populate(struct space *sp, gpa_t at, uint64_t *entry, unsigned level,
         return 0;
     }
     return populate_page(sp, at, entry, level, fetch);
+}
+
+// What happens all the time where memory comes page by page: data is touched in a span that has its
+// table and does not fill up by it, while no override counts and nothing is suspended. All is
+// settled before the page is wiped, and little kept meanwhile. False if it is something else.
+static inline bool populate_fast(struct space *sp, gpa_t at, enum space_access access)
+{
+    struct space_span *span = span_at(sp, at);
+    unsigned level = 0;
+    uint64_t *entry = s2_find(&sp->s2, at.v, &level);
+    hpa_t pa;
+
+    if (level < 3 || *entry != 0 || access == SPACE_FETCH || span->pages == SPAN_PAGES - 1 ||
+        sp->overrides.count > 0 || sp->s2.suspended || !ram_get_page_fast(&sp->ram, &pa)) {
+        return false;
+    }
+    span->pages++;
+    span->withheld++;
+    sp->counters.pages_populated++;
+    uint64_t descriptor = pa.v | sp->page_attributes;
+
+    coherence_hand_over_zeroed(&sp->coherence, pa, PAGE_SIZE);
+    s2_store(entry, descriptor);
+    cache_dsb_ishst();
+    return true;
 }
 
 // ---- Executing
@@ -292,8 +303,8 @@ static void resume(struct space *sp, gpa_t at)
     }
 }
 
-static enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_access access,
-                                      bool uncached)
+static OUTLINE enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_access access,
+                                              bool uncached)
 {
     enum s2_rights need = access == SPACE_READ ? S2_R : access == SPACE_WRITE ? S2_W : S2_X;
     bool fetch = access == SPACE_FETCH;
@@ -321,7 +332,8 @@ static enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_acc
 }
 
 // A page that is shown can have been suspended with all others.
-static enum space_answer answer_outside(struct space *sp, gpa_t at, enum space_access access)
+static OUTLINE enum space_answer answer_outside(struct space *sp, gpa_t at,
+                                                enum space_access access)
 {
     if (sp->shown == 0 || (at.v & ~PAGE_MASK) != sp->shown || access != SPACE_READ) {
         return SPACE_OUTSIDE;
@@ -334,12 +346,15 @@ static enum space_answer answer_outside(struct space *sp, gpa_t at, enum space_a
 
 enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached)
 {
+    enum space_answer answer = SPACE_RETRY;
+
     if (!is_ram(sp, at)) {
         return answer_outside(sp, at, access);
     }
     spin_lock(&sp->s2.lock);
-    enum space_answer answer = answer_fault(sp, at, access, uncached);
-
+    if (!populate_fast(sp, at, access)) {
+        answer = answer_fault(sp, at, access, uncached);
+    }
     spin_unlock(&sp->s2.lock);
     return answer;
 }

@@ -4,6 +4,7 @@
 #include "con/console.h"
 #include "lib/bits.h"
 #include "lib/check.h"
+#include "map_cost.h"
 #include "mon/monitor.h"
 #include "vm/vm.h"
 #include "walk_check.h"
@@ -59,6 +60,7 @@ static void run_break(const struct invocation *in)
 
 const struct command test_commands[] = {
     {"break", "HOW", 1, 1, "break Newel", run_break},
+    {"map", "", 0, 0, "map 1 GiB between two marks", run_map_cost},
     {"walk", "SEED", 1, 1, "compare AT with the software walker", run_walk_check},
     {0},
 };
