@@ -8,6 +8,8 @@
 #include "cpu/features.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
+#include "lib/check.h"
+#include "lib/print.h"
 
 #include <string.h>
 
@@ -358,9 +360,22 @@ void message_high_end(struct tools *t, uint64_t x[7], bool out, bool complete)
 #define OWN_SIZE   ((sizeof(struct tools) + PAGE_MASK) & ~PAGE_MASK)
 #define TOOLS_SIZE (OWN_SIZE + TOOLS_GUESTINFO_SIZE + (size_t)TOOLS_BUFFERS * MESSAGE_MAX)
 
+_Static_assert(GUESTINFO_NAME_MAX + sizeof(GUESTINFO_PREFIX) - 1 == GUESTINFO_KEY_MAX &&
+                   GUESTINFO_PAIR_MAX == GUESTINFO_VALUE_MAX &&
+                   GUESTINFO_BYTES_MAX + MANIFEST_MAX_GUESTINFO * UINT64_C(256) <
+                       TOOLS_GUESTINFO_SIZE,
+               "what the manifest's reader lets pass has room");
+
 static void take_manifest_guestinfo(struct tools *t)
 {
-    (void)t;
+    for (unsigned i = 0; i < t->config->guestinfo_count; i++) {
+        const struct guestinfo_pair *p = &t->config->guestinfo[i];
+        char key[GUESTINFO_KEY_MAX + 1];
+        size_t size = format(key, sizeof(key), GUESTINFO_PREFIX "%s", p->name);
+        int err = guestinfo_set(&t->guestinfo, (struct text){key, size},
+                                (struct text){p->value.data, p->value.size}, GUESTINFO_BY_OPERATOR);
+        CHECK(err == 0);
+    }
 }
 
 struct tools *tools_create(const struct vm_config *config, owner_t owner)

@@ -3,6 +3,7 @@
 #include "con/console.h"
 #include "lib/error.h"
 #include "lib/print.h"
+#include "mon/cmd_tools.h"
 #include "mon/monitor.h"
 #include "mon/vcpu_figures.h"
 #include "vm/guest_fdt.h"
@@ -80,7 +81,11 @@ static void run_resume(const struct invocation *in)
 {
     struct vm *vm = monitor_arg_vm(in, 0);
     if (vm != NULL) {
-        tell_result(in, vm, vm_resume(vm));
+        int err = vm_resume(vm);
+        tell_result(in, vm, err);
+        if (!err) {
+            cmd_tools_resumed(vm);
+        }
     }
 }
 
@@ -206,6 +211,7 @@ static void run_info(const struct invocation *in)
     console_printf("dtb       at 0x%lx\n", VM_RAM_BASE + vm->plan.dtb);
     console_printf("bootargs  %s\n", c->bootargs);
     console_printf("console   %lu bytes lost to a slow line\n", console_vm_lost(vm->console));
+    cmd_tools_info(vm);
 }
 
 const struct command vm_commands[] = {

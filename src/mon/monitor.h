@@ -27,8 +27,8 @@ struct command {
 };
 
 // Each ends with a row whose name is NULL.
-extern const struct command vm_commands[], vcpu_commands[], memory_commands[], log_commands[],
-    machine_commands[], test_commands[];
+extern const struct command vm_commands[], tools_commands[], vcpu_commands[], memory_commands[],
+    log_commands[], machine_commands[], test_commands[];
 
 // Puts the monitor behind the console. After the VMs are known and timers work.
 void monitor_init(void);

@@ -519,11 +519,87 @@ static int read_name(struct reader *r, const struct manifest *m, struct vm_confi
     return 0;
 }
 
+// ---- guestinfo: any names, which the guest finds with "guestinfo." before them ----
+
+static bool is_guestinfo_name(const char *name)
+{
+    size_t len = 0;
+    for (; name[len] != '\0'; len++) {
+        if (name[len] <= ' ' || name[len] > '~') {
+            return false;
+        }
+    }
+    return len >= 1 && len <= GUESTINFO_NAME_MAX;
+}
+
+static int read_pair(struct reader *r, int offset, struct vm_config *c, size_t *bytes)
+{
+    int size;
+    const char *name;
+    const char *value = fdt_getprop_by_offset(r->fdt, offset, &name, &size);
+    if (value == NULL || !is_guestinfo_name(name)) {
+        return fail(r, "guestinfo", "has a name that is none (it has to be 1 to %d characters)",
+                    GUESTINFO_NAME_MAX);
+    }
+    struct blob b = {value, (size_t)size};
+    b.size -= size > 0 && value[size - 1] == '\0';
+    if (b.size == 0 || b.size > GUESTINFO_PAIR_MAX) {
+        return fail(r, name, "is %zu bytes long (it has to be 1 to %d)", b.size,
+                    GUESTINFO_PAIR_MAX);
+    }
+    *bytes += b.size;
+    if (c->guestinfo_count == MANIFEST_MAX_GUESTINFO || *bytes > GUESTINFO_BYTES_MAX) {
+        return fail(r, name, "is too much (guestinfo has to be at most %d values and %d bytes)",
+                    MANIFEST_MAX_GUESTINFO, GUESTINFO_BYTES_MAX);
+    }
+    c->guestinfo[c->guestinfo_count++] = (struct guestinfo_pair){name, b};
+    return 0;
+}
+
+static int read_guestinfo(struct reader *r, int node, struct vm_config *c)
+{
+    int offset;
+    size_t bytes = 0;
+    if (!c->guest_tools) {
+        return fail(r, NULL,
+                    "node \"guestinfo\" is there without tools "
+                    "(guest-tools has to be \"vmware\")");
+    }
+    fdt_for_each_property_offset(offset, r->fdt, node)
+    {
+        int err = read_pair(r, offset, c, &bytes);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
 static int fail_subnode(struct reader *r, int node)
 {
     const char *name = fdt_get_name(r->fdt, node, NULL);
-    return fail(r, NULL, "node \"%.40s\" is unknown (a VM has properties only)",
+    return fail(r, NULL, "node \"%.40s\" is unknown (it has to be \"guestinfo\", once)",
                 name != NULL ? name : "?");
+}
+
+// A VM's node has one child at most.
+static int read_children(struct reader *r, int vm, struct vm_config *c)
+{
+    bool seen = false;
+    int node;
+    fdt_for_each_subnode(node, r->fdt, vm)
+    {
+        const char *name = fdt_get_name(r->fdt, node, NULL);
+        if (seen || name == NULL || strcmp(name, "guestinfo") != 0) {
+            return fail_subnode(r, node);
+        }
+        seen = true;
+        int err = read_guestinfo(r, node, c);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
 }
 
 static int read_vm(struct reader *r, int node, struct manifest *m)
@@ -541,9 +617,7 @@ static int read_vm(struct reader *r, int node, struct manifest *m)
     *c = vm_defaults;
     int err = read_name(r, m, c);
     err = err != 0 ? err : read_properties(r, &t, node, c);
-    if (err == 0 && fdt_first_subnode(r->fdt, node) >= 0) {
-        err = fail_subnode(r, fdt_first_subnode(r->fdt, node));
-    }
+    err = err != 0 ? err : read_children(r, node, c);
     err = err != 0 ? err : check_kernel(r, &t, c);
     err = err != 0 ? err : check_tools(r, &t, c);
     err = err != 0 ? err : check_layout(r, c);

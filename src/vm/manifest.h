@@ -9,15 +9,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MANIFEST_MAX_VMS 16
-#define VM_NAME_MAX      31   // of [A-Za-z0-9._-]
-#define VM_BOOTARGS_MAX  2047 // Linux's COMMAND_LINE_SIZE less the NUL
+#define MANIFEST_MAX_VMS       16
+#define MANIFEST_MAX_GUESTINFO 32     // pairs a VM
+#define GUESTINFO_NAME_MAX     117    // bytes
+#define GUESTINFO_BYTES_MAX    131072 // all values of a VM
+#define GUESTINFO_PAIR_MAX     65534  // one value
+#define VM_NAME_MAX            31     // of [A-Za-z0-9._-]
+#define VM_BOOTARGS_MAX        2047   // Linux's COMMAND_LINE_SIZE less the NUL
 
 #define DTB_ANYWHERE UINT64_MAX
 
 struct blob {
     const void *data; // within the manifest, or a file's
     size_t size;
+};
+
+// A child node's property: what the guest finds in guestinfo.
+struct guestinfo_pair {
+    const char *name; // without "guestinfo."; printable, without spaces
+    struct blob value;
 };
 
 struct vm_config {
@@ -37,8 +47,10 @@ struct vm_config {
     bool lazy;                              // populate = "lazy"; "eager" if left out
     bool guest_tools;                       // guest-tools = "vmware"; "none" if left out
     bool backdoor_brk;                      // "no" or "yes"; false if left out
-    bool test_ports;                        // "no" or "yes"; in the tests' image alone
-    bool small_pages;                       // populate-granule = "4k"; "2m" if left out
+    struct guestinfo_pair guestinfo[MANIFEST_MAX_GUESTINFO];
+    unsigned guestinfo_count;
+    bool test_ports;  // "no" or "yes"; in the tests' image alone
+    bool small_pages; // populate-granule = "4k"; "2m" if left out
 };
 
 struct manifest {

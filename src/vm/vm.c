@@ -443,6 +443,7 @@ static void forget_vcpus(struct vm *vm)
     spin_lock(&vm->lock);
     memset(vm->vcpu, 0, sizeof(vm->vcpu));
     vm->vgic = NULL;
+    destroy_tools(vm);
     spin_unlock(&vm->lock);
 }
 
@@ -458,7 +459,6 @@ static bool destroy_step(struct work *work)
     tlbi_vmid(stage2_vttbr(&vm->space.s2));
     space_destroy(&vm->space);
     pool_destroy(&vm->pool);
-    destroy_tools(vm);
     forget_vcpus(vm);
     frames_free(vm->owner, vm->control, vm->control_pages);
     CHECK(frames_owned_by(vm->owner) == 0);

@@ -9,14 +9,16 @@
 
 #define CPUS 6
 
-static const char *const paths[] = {"/", "/vms", "/vms/a", "/vms/b", "/vms/c", "/vms/a/b"};
+static const char *const paths[] = {"/",      "/vms",     "/vms/a",          "/vms/b",
+                                    "/vms/c", "/vms/a/b", "/vms/a/guestinfo"};
 static const char *const names[] = {
     "compatible",  "on-last-exit", "memory-mib", "cpus",      "kernel",  "ramdisk", "bootargs",
     "load-offset", "cpu-affinity", "weight",     "autostart", "unknown", "a",       "b",
-    "c",           "vms",          "x@1",        "",
+    "guestinfo",   "guest-tools",  "c",          "vms",       "x@1",     "",
 };
 static const char *const strings[] = {
-    "newel,manifest-1", "poweroff", "monitor", "yes", "no", "", "console=ttyAMA0", "\x1f\x8b", "MZ",
+    "newel,manifest-1", "poweroff", "monitor", "yes",    "no", "",
+    "console=ttyAMA0",  "\x1f\x8b", "MZ",      "vmware",
 };
 static const struct dictionary dictionary = {WORDS(paths), WORDS(names), WORDS(strings)};
 
@@ -40,6 +42,10 @@ static void add_vm(void *fdt, const char *name)
     fdt_property(fdt, "cpu-affinity", cpus, sizeof(cpus));
     fdt_property_u32(fdt, "weight", 7);
     fdt_property_string(fdt, "autostart", "yes");
+    fdt_property_string(fdt, "guest-tools", "vmware");
+    fdt_begin_node(fdt, "guestinfo");
+    fdt_property_string(fdt, "a", "b");
+    fdt_end_node(fdt);
     fdt_end_node(fdt);
 }
 
@@ -91,6 +97,11 @@ static void check_vm(const struct vm_config *c)
     require(strlen(c->bootargs) <= VM_BOOTARGS_MAX, "bootargs");
     require(c->kernel.size > 0 && sum(&c->kernel) + sum(&c->ramdisk) >= 0, "files");
     require(load_plan(c, &plan) == 0, "plan");
+    require(c->guestinfo_count == 0 || c->guest_tools, "guestinfo");
+    for (unsigned i = 0; i < c->guestinfo_count; i++) {
+        require(sum(&c->guestinfo[i].value) + strlen(c->guestinfo[i].name) > 0, "guestinfo");
+        require(c->guestinfo[i].value.size > 0, "guestinfo");
+    }
     require(plan.kernel <= c->memory && c->kernel.size <= c->memory - plan.kernel, "kernel");
     require(plan.dtb <= c->memory && DTB_SIZE <= c->memory - plan.dtb, "device tree");
     require(plan.dtb >= plan.kernel + c->kernel.size || plan.dtb + DTB_SIZE <= plan.kernel,

@@ -115,8 +115,12 @@ static int parse(const char *source)
     return manifest_parse(blob, size, CPUS, files, &manifest, message, sizeof(message));
 }
 
-#define ROOT "/dts-v1/; / { compatible = \"newel,manifest-1\"; "
-#define VM   "memory-mib = <64>; cpus = <2>; kernel = /incbin/(\"@image\"); "
+#define ROOT  "/dts-v1/; / { compatible = \"newel,manifest-1\"; "
+#define VM    "memory-mib = <64>; cpus = <2>; kernel = /incbin/(\"@image\"); "
+#define TOOLS "guest-tools = \"vmware\"; "
+
+#define IN_VM(text) ROOT "vms { web { " text " }; }; };"
+#define WEB         "manifest: /vms/web: property "
 
 static void test_least_that_is_needed(void **state)
 {
@@ -177,6 +181,31 @@ static void test_all_properties(void **state)
     assert_true(c->backdoor_brk);
 }
 
+static void test_guestinfo(void **state)
+{
+    (void)state;
+    char many[4096] = IN_VM(VM TOOLS "guestinfo { a = \"one two\"; b.c = [00 01 00]; MORE}; ");
+    char *full = replace(many, "MORE", "");
+    assert_int_equal(parse(full), 0);
+    const struct vm_config *c = &manifest.vm[0];
+    assert_int_equal(c->guestinfo_count, 2);
+    assert_string_equal(c->guestinfo[0].name, "a");
+    assert_int_equal(c->guestinfo[0].value.size, 7);
+    assert_memory_equal(c->guestinfo[0].value.data, "one two", 7);
+    assert_string_equal(c->guestinfo[1].name, "b.c");
+    assert_int_equal(c->guestinfo[1].value.size, 2);
+    free(full);
+    char pairs[1024] = "";
+    for (unsigned i = 0; i < MANIFEST_MAX_GUESTINFO - 1; i++) {
+        snprintf(pairs + strlen(pairs), 32, "k%u = \"v\"; ", i);
+    }
+    full = replace(many, "MORE", pairs);
+    assert_int_not_equal(parse(full), 0);
+    assert_string_equal(message, WEB "\"k30\": is too much (guestinfo has to be at most 32 values "
+                                     "and 131072 bytes)");
+    free(full);
+}
+
 static void test_choices_and_defaults(void **state)
 {
     (void)state;
@@ -235,9 +264,6 @@ static void test_wrong_roots(void **state)
     };
     check_wrong(cases, ARRAY_SIZE(cases));
 }
-
-#define IN_VM(text) ROOT "vms { web { " text " }; }; };"
-#define WEB         "manifest: /vms/web: property "
 
 static void test_wrong_numbers(void **state)
 {
@@ -310,8 +336,15 @@ static void test_wrong_values(void **state)
          WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},
         {IN_VM(VM "backdoor-brk = \"yes\";"),
          WEB "\"backdoor-brk\": is there without tools (guest-tools has to be \"vmware\")"},
+        {IN_VM(VM "guestinfo { };"),
+         "manifest: /vms/web: node \"guestinfo\" is there without tools "
+         "(guest-tools has to be \"vmware\")"},
+        {IN_VM(VM TOOLS "guestinfo { a; };"),
+         WEB "\"a\": is 0 bytes long (it has to be 1 to 65534)"},
+        {IN_VM(VM TOOLS "guestinfo { a = \"1\"; }; guestinf { };"),
+         "manifest: /vms/web: node \"guestinf\" is unknown (it has to be \"guestinfo\", once)"},
         {IN_VM(VM "disk { };"),
-         "manifest: /vms/web: node \"disk\" is unknown (a VM has properties only)"},
+         "manifest: /vms/web: node \"disk\" is unknown (it has to be \"guestinfo\", once)"},
         {IN_VM(VM "autostart = \"a\\nb\\e[2J\";"),
          WEB "\"autostart\": is \"a?be[2J\" (it has to be \"no\" or \"yes\")"},
     };
@@ -614,6 +647,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_least_that_is_needed),
         cmocka_unit_test(test_all_properties),
+        cmocka_unit_test(test_guestinfo),
         cmocka_unit_test(test_choices_and_defaults),
         cmocka_unit_test(test_wrong_roots),
         cmocka_unit_test(test_wrong_numbers),

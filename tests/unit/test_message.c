@@ -5,6 +5,7 @@
 #include "cpu/features.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
+#include "lib/check.h"
 #include "lib/error.h"
 #include "lib/log.h"
 
@@ -33,6 +34,12 @@ static size_t frame_pages;
 static char logged[4096];
 static struct tools *tools;
 static struct vm_config config = {.name = "vm", .memory = 256 << 20, .weight = 100};
+
+void panic(const char *fmt, ...)
+{
+    (void)fmt;
+    abort();
+}
 
 uint64_t timer_now(void)
 {
@@ -480,6 +487,21 @@ static void test_guestinfo_for_the_operator(void **state)
     assert_true(tools_guestinfo_get(tools, "guestinfo.c", text, sizeof(text), &size));
 }
 
+static void test_guestinfo_of_the_manifest(void **state)
+{
+    (void)state;
+    static struct vm_config with = {.name = "vm",
+                                    .guestinfo = {{"a.b", {"one", 3}}, {"ovfEnv", {"<e>", 3}}},
+                                    .guestinfo_count = 2};
+    tools_destroy(tools);
+    tools = tools_create(&with, 7);
+    struct client c = opened(RPCI);
+    assert_string_equal(rpc(&c, "info-get guestinfo.a.b"), "1 one");
+    assert_string_equal(rpc(&c, "info-get guestinfo.ovfEnv"), "1 <e>");
+    assert_string_equal(rpc(&c, "info-set guestinfo.a.b two"), "1 ");
+    assert_string_equal(rpc(&c, "info-get guestinfo.a.b"), "1 two");
+}
+
 static void test_guestlib(void **state)
 {
     (void)state;
@@ -709,6 +731,7 @@ int main(void)
         TEST(test_guestinfo),
         TEST(test_guestinfo_is_bounded),
         TEST(test_guestinfo_for_the_operator),
+        TEST(test_guestinfo_of_the_manifest),
         TEST(test_guestlib),
         TEST(test_log_is_one_line),
         TEST(test_vmtoolsd),

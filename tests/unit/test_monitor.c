@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The monitor's commands as an operator types them; what is below and beside the monitor are
 // stand-ins.
+#include "call/tools.h"
 #include "con/console.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
@@ -200,6 +201,60 @@ size_t frames_largest_free_run(size_t align_pages)
     return 25600;
 }
 
+static struct tools *const alphas_tools = (struct tools *)&configs[0];
+static enum tools_order told;
+static char guestinfo_key[64], guestinfo_value[64];
+
+int tools_order(struct tools *t, enum tools_order order)
+{
+    assert_ptr_equal(t, alphas_tools);
+    told = order;
+    return order_result;
+}
+
+void tools_report(struct tools *t, struct tools_report *out)
+{
+    assert_ptr_equal(t, alphas_tools);
+    *out = (struct tools_report){
+        .running = true,
+        .version = 12352,
+        .version_type = 4,
+        .version_text = "12.2.0",
+        .ip = "192.0.2.5",
+        .fact = {[FACT_OS] = "Debian GNU/Linux 12", [FACT_OS_NAME] = "debian12-64"},
+        .channels = 2,
+        .rpcs = 40,
+        .unknown_rpcs = 1,
+    };
+}
+
+int tools_guestinfo_set(struct tools *t, const char *key, const char *value)
+{
+    assert_ptr_equal(t, alphas_tools);
+    snprintf(guestinfo_key, sizeof(guestinfo_key), "%s", key);
+    snprintf(guestinfo_value, sizeof(guestinfo_value), "%s", value);
+    return order_result;
+}
+
+bool tools_guestinfo_get(struct tools *t, const char *key, char *text, size_t text_size,
+                         size_t *size)
+{
+    assert_ptr_equal(t, alphas_tools);
+    snprintf(text, text_size, "some");
+    *size = 4;
+    return strcmp(key, "guestinfo.x") == 0;
+}
+
+bool tools_guestinfo_next(struct tools *t, size_t *cursor, char *key, size_t key_size, char *text,
+                          size_t text_size, size_t *size)
+{
+    assert_ptr_equal(t, alphas_tools);
+    snprintf(key, key_size, "guestinfo.k%zu", *cursor);
+    snprintf(text, text_size, "value");
+    *size = *cursor == 0 ? 5 : 1000;
+    return (*cursor)++ < 2;
+}
+
 void machine_power_off(void)
 {
     longjmp(machine_end, 1);
@@ -255,6 +310,8 @@ static int start(void **state)
     (void)state;
     vm_count = 3;
     make_vm(0, "alpha", VM_RUNNING, 2);
+    configs[0].guest_tools = configs[1].guest_tools = true;
+    vms[0].tools = alphas_tools;
     make_vm(1, "alps", VM_OFF, 1);
     make_vm(2, "beta", VM_DESTROYED, 4);
     vcpus[0][0].count.n[CNT_EXIT_HVC] = 40;
@@ -299,6 +356,54 @@ static void test_orders(void **state)
     assert_int_equal(ordered_then, VM_DESTROY);
     assert_answer("vm focus alps", "");
     assert_ptr_equal(focused, vms[1].console);
+}
+
+static void test_tools(void **state)
+{
+    (void)state;
+    assert_answer("vm shutdown alpha", "");
+    assert_int_equal(told, ORDER_SHUTDOWN);
+    assert_answer("vm reboot alpha", "");
+    assert_int_equal(told, ORDER_REBOOT);
+    assert_answer("vm pause alpha", "");
+    assert_answer("vm resume alpha", ""); // its clock stood still
+    assert_int_equal(told, ORDER_SYNC_TIME);
+    order_result = ERR_NOENT;
+    assert_answer("vm shutdown alpha", "vm shutdown alpha: no tools run in alpha\n");
+    order_result = ERR_BUSY;
+    assert_answer("vm synctime alpha",
+                  "vm synctime alpha: the tools of alpha have been told already\n");
+    vms[0].state = VM_PAUSED;
+    assert_answer("vm shutdown alpha", "vm shutdown alpha: alpha is paused\n");
+    assert_answer("vm shutdown alps", "vm shutdown alps: alps is off\n");
+    assert_answer("vm shutdown beta",
+                  "vm shutdown beta: beta has no guest-tools in the manifest\n");
+    type("vm info alpha");
+    assert_says("tools     running; 40 requests, 1 of them unknown; 2 channels, 0 reclaimed\n"
+                "version   12.2.0 (12352, type 4)\n"
+                "guest     Debian GNU/Linux 12 (debian12-64)\n"
+                "address   192.0.2.5\n");
+}
+
+static void test_guestinfo(void **state)
+{
+    (void)state;
+    assert_answer("vm guestinfo alpha", "guestinfo.k0 = value\n"
+                                        "guestinfo.k1 = value (5 of 1000 bytes)\n");
+    assert_answer("vm guestinfo alpha guestinfo.x", "guestinfo.x = some\n");
+    assert_answer("vm guestinfo alpha guestinfo.y",
+                  "vm guestinfo alpha guestinfo.y: there is none\n");
+    assert_answer("vm guestinfo alpha guestinfo.y one  two three", "");
+    assert_string_equal(guestinfo_key, "guestinfo.y");
+    assert_string_equal(guestinfo_value, "one two three");
+    assert_answer("vm guestinfo alpha guestinfo.y \"\"", "");
+    assert_string_equal(guestinfo_value, "");
+    order_result = ERR_INVALID;
+    assert_answer("vm guestinfo alpha y z",
+                  "vm guestinfo alpha y: that is no key (guestinfo.NAME)\n");
+    order_result = ERR_NOMEM;
+    assert_answer("vm guestinfo alpha guestinfo.y z",
+                  "vm guestinfo alpha guestinfo.y z: there is no room for it\n");
 }
 
 static void test_protect(void **state)
@@ -356,10 +461,10 @@ static void test_errors_name_the_wrong_word(void **state)
     assert_answer("vmm list", "vmm: no such command; help lists them\n");
     assert_answer("vm lst",
                   "vm lst: no such command; there is list info start pause resume stop reset "
-                  "destroy focus stat protect protections\n");
-    assert_answer(
-        "vm", "vm: what of it? list info start pause resume stop reset destroy focus stat protect "
-              "protections\n");
+                  "destroy focus stat shutdown reboot synctime guestinfo protect protections\n");
+    assert_answer("vm",
+                  "vm: what of it? list info start pause resume stop reset destroy focus stat "
+                  "shutdown reboot synctime guestinfo protect protections\n");
     assert_answer("vm start", "vm start: wants NAME\n");
     assert_answer("vm list now", "vm list now: one word too many: \"now\"\n");
     assert_answer("vm stat alpha x", "vm stat alpha x: \"x\" is not a number\n");
@@ -567,6 +672,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_list, start),
         cmocka_unit_test_setup(test_orders, start),
+        cmocka_unit_test_setup(test_tools, start),
+        cmocka_unit_test_setup(test_guestinfo, start),
         cmocka_unit_test_setup(test_protect, start),
         cmocka_unit_test_setup(test_refused_orders, start),
         cmocka_unit_test_setup(test_errors_name_the_wrong_word, start),
