@@ -31,8 +31,8 @@ static const struct {
     const char *message, *name;
     unsigned script; // as the tools number their scripts; 0: none is run
 } orders[ORDER_COUNT] = {
-    [ORDER_SHUTDOWN] = {"OS_Halt", "shutdown", .script = 3},
-    [ORDER_REBOOT] = {"OS_Reboot", "reboot", .script = 4},
+    [ORDER_SHUTDOWN] = {"OS_Halt", "shutdown", .script = 1},
+    [ORDER_REBOOT] = {"OS_Reboot", "reboot", .script = 2},
     [ORDER_SYNC_TIME] = {"Time_Synchronize 1", "setting of the clock", .script = 0},
 };
 
