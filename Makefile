@@ -190,6 +190,7 @@ lint:
 # The whole-machine tests alone. PYTEST_ARGS: e.g. "-k monitor", "-x".
 .PHONY: system
 system: all test-image mutations guests plugins
+	@tools/setup --tools
 	@$(PYTEST) -v $(PYTEST_ARGS) tests/system
 
 -include $(EL2_TEST_OBJECTS:.o=.d) $(wildcard $(BUILD)/mutation-*/src/mem/*.d) $(HOST_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)

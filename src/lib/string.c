@@ -104,17 +104,51 @@ PLAIN static size_t copy_halves(unsigned char *dst, const unsigned char *src, si
     return done;
 }
 
+// Only bytes within src are read, so the first word is put together from them.
+PLAIN static uint64_t first_bytes(const unsigned char *src, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++) {
+        v |= (uint64_t)src[i] << (8 * i);
+    }
+    return v;
+}
+
+// dst aligned to 8, src not: its words are read whole and each written one is made of two. dst may
+// overlap src from below.
+PLAIN static size_t copy_shifted(unsigned char *dst, const unsigned char *src, size_t n)
+{
+    size_t head = -(uintptr_t)src & 7, done = 0; // 1 to 7 bytes up to src's next word
+    if (n < 40) {
+        return 0;
+    }
+    unsigned up = (unsigned)head * 8, down = 64 - up;
+    uint64_t rest = first_bytes(src, head);
+    for (; n - done >= 40; done += 32) {
+        word_t *d = (word_t *)(void *)(dst + done);
+        const word_t *s = (const word_t *)(const void *)(src + done + head);
+        uint64_t a = s[0], b = s[1], c = s[2], e = s[3];
+        d[0] = rest | a << up;
+        d[1] = a >> down | b << up;
+        d[2] = b >> down | c << up;
+        d[3] = c >> down | e << up;
+        rest = e >> down;
+    }
+    return done;
+}
+
 // Ascending, so that dst may overlap src from below.
 PLAIN static void copy_up(unsigned char *dst, const unsigned char *src, size_t n)
 {
     size_t done = 0;
     size_t apart = skew(dst, src);
-    if (n >= 16 && (apart & 3) == 0) {
+    if (n >= 16) {
         for (size_t head = to_alignment(dst, n); done < head; done++) {
             dst[done] = src[done];
         }
-        done += apart == 0 ? copy_words(dst + done, src + done, n - done)
-                           : copy_halves(dst + done, src + done, n - done);
+        done += apart == 0         ? copy_words(dst + done, src + done, n - done)
+                : (apart & 3) == 0 ? copy_halves(dst + done, src + done, n - done)
+                                   : copy_shifted(dst + done, src + done, n - done);
     }
     for (; done < n; done++) {
         dst[done] = src[done];

@@ -122,6 +122,8 @@ static void test_bounds(void **state)
         memset(a, 1, n);
         memcpy(b, a, n);
         memmove(b, a, n);
+        memcpy(b, a + n % 8, n - n % 8); // of another alignment, to the end of both
+        memcpy(b + n % 8, a, n - n % 8);
         assert_int_equal(memcmp(a, b, n), 0);
         assert_null(memchr(a, 2, n));
         assert_ptr_equal(memchr(a, 1 + 256, n), a);
