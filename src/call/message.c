@@ -78,21 +78,45 @@ static void close_channel(struct tools *t, struct channel *c)
     c->state = CHANNEL_FREE;
 }
 
-// The one that was not used for longest, of those that may be taken from their owners; or NULL.
-static struct channel *find_abandoned(struct tools *t, bool with_buffer)
+static bool is_any(const struct channel *c)
+{
+    return c->state != CHANNEL_FREE;
+}
+
+static bool has_buffer(const struct channel *c)
+{
+    return c->buffer != NULL;
+}
+
+static bool is_tclo(const struct channel *c)
+{
+    return c->state != CHANNEL_FREE && c->protocol == PROTOCOL_TCLO;
+}
+
+// Of the channels of a kind the one that was not used for longest, if it may be taken from its
+// owner; or NULL.
+static struct channel *find_abandoned(struct tools *t, bool (*kind)(const struct channel *c))
 {
     struct channel *oldest = NULL;
     for (unsigned i = 0; i < TOOLS_CHANNELS; i++) {
         struct channel *c = &t->channel[i];
-        if (c->state == CHANNEL_FREE || c->copying || (with_buffer && c->buffer == NULL)) {
-            continue;
-        }
-        if (oldest == NULL || c->last_used < oldest->last_used) {
+        if (kind(c) && !c->copying && (oldest == NULL || c->last_used < oldest->last_used)) {
             oldest = c;
         }
     }
     bool abandoned = oldest != NULL && tools_elapsed(oldest->last_used, TOOLS_IDLE_SECONDS);
     return abandoned ? oldest : NULL;
+}
+
+static bool reclaim(struct tools *t, bool (*kind)(const struct channel *c))
+{
+    struct channel *c = find_abandoned(t, kind);
+    if (c == NULL) {
+        return false;
+    }
+    close_channel(t, c);
+    t->reclaimed++;
+    return true;
 }
 
 static struct channel *find_free(struct tools *t)
@@ -102,18 +126,20 @@ static struct channel *find_free(struct tools *t)
             return &t->channel[i];
         }
     }
-    struct channel *c = find_abandoned(t, false);
-    if (c != NULL) {
-        close_channel(t, c);
-        t->reclaimed++;
-    }
-    return c;
+    return NULL;
+}
+
+// Takes one from somebody who can do without it, if none is free.
+static struct channel *make_free(struct tools *t)
+{
+    struct channel *c = find_free(t);
+    return c == NULL && reclaim(t, is_any) ? find_free(t) : c;
 }
 
 static bool take_buffer(struct tools *t, struct channel *c)
 {
     if (t->free_buffers == 0) {
-        struct channel *from = find_abandoned(t, true);
+        struct channel *from = find_abandoned(t, has_buffer);
         if (from == NULL) {
             return false;
         }
@@ -182,8 +208,12 @@ static unsigned do_open(struct tools *t, uint64_t x[7], bool privileged)
 {
     uint32_t protocol = (uint32_t)x[1] & ~OPEN_COOKIE;
     bool known = protocol == PROTOCOL_RPCI || protocol == PROTOCOL_TCLO;
-    struct channel *c = known && (x[1] & OPEN_COOKIE) != 0 ? find_free(t) : NULL;
-    if (c == NULL || (protocol == PROTOCOL_TCLO && !tclo_open(t, c))) {
+    struct channel *c = known && (x[1] & OPEN_COOKIE) != 0 ? make_free(t) : NULL;
+    if (c == NULL) {
+        return 0;
+    }
+    if (protocol == PROTOCOL_TCLO && !tclo_open(t, c) &&
+        !(reclaim(t, is_tclo) && tclo_open(t, c))) {
         return 0;
     }
     uint64_t cookie = new_cookie(t);

@@ -128,7 +128,6 @@ def test_nothing_is_visible_without_the_property(boot):
 
 
 def test_orders_without_tools(boot):
-    """vmtoolsd does not run; channels that programs leak are bounded."""
     machine = boot(manifest(guest("idle", "newel.tools=no")))
     machine.expect("^newel-guest: up", 90)
     machine.open_monitor()

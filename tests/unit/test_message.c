@@ -712,6 +712,11 @@ static void test_tclo_channels_are_few(void **state)
     assert_int_equal(simple(&c[0], CLOSE, 0), SUCCESS);
     assert_true(try_open(&more, TCLO));
     assert_string_equal(turn(&more, ""), "reset");
+    later(TOOLS_IDLE_SECONDS); // programs that died without closing theirs do not lock others out
+    assert_string_equal(turn(&c[1], ""), "reset");
+    assert_true(try_open(&more, TCLO));
+    assert_string_equal(turn(&c[1], "OK ATR toolbox"), "ping");
+    assert_string_equal(turn(&more, ""), "reset");
     tools_reset(tools);
     assert_true(try_open(&more, TCLO));
 }
