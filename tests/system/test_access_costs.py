@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Caches kept coherent lazily: what each access of a guest costs in faults and maintenance, by Newel's counters."""
+import os
 import re
 
+import newel_machine as newel
 import pytest
-
-from manifests import linux, manifest
+from manifests import linux, manifest, node
 from puppet import DATA, EXTERNAL, FAR_PAGE, FETCH, Abort, Puppet, text, vm
+from test_coherency import assert_coherent, checked  # noqa: F401 (a fixture)
 
 PAGE, BLOCK = 0x1000, 0x200000
 LINES = 64  # of a page, with the 64-byte lines of QEMU's cortex-a72
@@ -180,6 +182,18 @@ def test_set_way_costs_the_same_for_any_memory(boot, memory):
     assert puppet.load(FAR_PAGE) == 0x5A
     puppet.do("O")
     assert puppet.load(FAR_PAGE) == 0x5A
+
+
+def test_set_way_on_caches_that_are_not_coherent(checked):  # noqa: F811
+    """Guests that maintain by set and way alone, under the cache checker: nothing they need is left in a cache."""
+    binary = os.path.join(newel.BUILD, "guests", "coherency.bin")
+    kinds = {"eager": {}, "blocks": {"populate": '"lazy"'}, "pages": {"populate": '"lazy"', "populate-granule": '"4k"'}}
+    common = {"memory-mib": "<32>", "cpus": "<1>", "kernel": f'/incbin/("{binary}")'}
+    vms = (node(name, {**common, **kind, "bootargs": f'"newel suite={name}"'}) for name, kind in kinds.items())
+    machine, report = checked(manifest(*vms))
+    machine.expect_all(*(rf"RESULT 6 passed, 0 failed \({name}\)" for name in kinds), timeout=120)
+    assert machine.expect_end(30) == newel.POWERED_OFF
+    assert_coherent(report)
 
 
 def host_ram(machine, name):

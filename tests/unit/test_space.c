@@ -495,6 +495,28 @@ static void override_errors(void **state)
 
 // ---- Set/way
 
+// Newel reads for a guest whose caches are off: from memory, and no line stays behind.
+static void door_without_caches(void **state)
+{
+    (void)state;
+    uint64_t out = 0;
+
+    start((struct space_config){0}, CTR_A57, false);
+    fake_cache_reset();
+    assert_int_equal(guest_read(&sp.s2, &out, gpa(BASE), 8), 0);
+    assert_int_equal(fake_cache_calls, 0);
+    space_set_uncached(&sp, 3, true);
+    space_set_uncached(&sp, 1, true);
+    space_set_uncached(&sp, 1, false);
+    assert_int_equal(guest_read(&sp.s2, &out, gpa(BASE), 8), 0);
+    assert_int_equal(fake_cache_count[FAKE_DC_CLEAN_INVAL_POC], 2);
+    space_set_uncached(&sp, 3, false);
+    fake_cache_reset();
+    assert_int_equal(guest_read(&sp.s2, &out, gpa(BASE), 8), 0);
+    assert_int_equal(fake_cache_calls, 0);
+    finish();
+}
+
 static void suspension(void **state)
 {
     (void)state;
@@ -710,6 +732,7 @@ int main(void)
         cmocka_unit_test(lift_after_log),
         cmocka_unit_test(override_errors),
         cmocka_unit_test(suspension),
+        cmocka_unit_test(door_without_caches),
         cmocka_unit_test(collapse_after_suspension),
         cmocka_unit_test(shown_page),
         cmocka_unit_test(random_life),
