@@ -86,7 +86,7 @@ enum space_answer {
 
 // A guest's access at this address faulted at stage 2, for translation or for permission. Walks of
 // the guest's tables are SPACE_READ, or SPACE_WRITE for a hardware update. uncached: the vCPU has
-// its caches off (SCTLR_EL1.C, or .I for a fetch).
+// its MMU (SCTLR_EL1.M) or data cache (.C) off; for a fetch, MMU or instruction cache (.I).
 enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached);
 
 // Overrides the rights of a range of RAM; S2_RWX takes the override back. When it returns, every
