@@ -17,6 +17,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, "build")
 QEMU = os.path.join(BUILD, "qemu", "qemu-system-aarch64")
 IMAGE = os.path.join(BUILD, "newel.img")
+EFI_IMAGE = os.path.join(BUILD, "newel.efi")
+FIRMWARE = os.path.join(BUILD, "qemu", "QEMU_EFI.fd")
 GUEST = os.path.join(BUILD, "guest")
 
 # QEMU's reasons for a shutdown that Newel itself asked for: PSCI SYSTEM_OFF; SYSTEM_RESET is how a panic ends.
@@ -73,6 +75,48 @@ def first_error(source, noise):
     return chosen if chosen.startswith(source) else f"{source}: {chosen}"
 
 
+def files_named_by(blob):
+    """The files that a compiled manifest names, for a boot loader to give, each once."""
+    with open(blob, "rb") as handle:
+        data = handle.read()
+    at, strings = struct.unpack_from(">8xII", data)
+    names = {}
+    while True:
+        (token,) = struct.unpack_from(">I", data, at)
+        at += 4
+        if token == 1:
+            at += (data.index(b"\0", at) - at + 4) & ~3
+        elif token == 3:
+            size, name = struct.unpack_from(">II", data, at)
+            key = data[strings + name : data.index(b"\0", strings + name)]
+            if key in (b"kernel-file", b"ramdisk-file"):
+                names[data[at + 8 : at + 8 + size].rstrip(b"\0").decode(errors="replace")] = True
+            at += 8 + (size + 3 & ~3)
+        elif token == 9:
+            return list(names)
+
+
+def find_file(name, folders):
+    """Where a file that a manifest names is, as /incbin/ would look for it; None if it is nowhere."""
+    paths = [os.path.join(folder, name) for folder in (*folders, GUEST)]
+    return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def make_esp(path, app, manifest=None, files=(), folder="EFI/BOOT", name="BOOTAA64.EFI"):
+    """An EFI system partition, a FAT file system without a partition table: app as folder/name, and beside it newel.dtb and
+    files, which are pairs of a name and a path."""
+    inside = [(name, app), *([("newel.dtb", manifest)] if manifest else []), *files]
+    size = sum(os.path.getsize(source) for _, source in inside)
+    with open(path, "wb") as image:
+        image.truncate((size // 2**20 + 64) * 2**20)  # less than 33 MiB would be no FAT32
+    folders = folder.split("/")
+    commands = [["mformat", "-i", path, "-F", "::"]]
+    commands += [["mmd", "-i", path, "::/" + "/".join(folders[: n + 1])] for n in range(len(folders))]
+    commands += [["mcopy", "-i", path, source, f"::/{folder}/{target}"] for target, source in inside]
+    for command in commands:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
 def image_range(path, base=0x40000000):
     """The plugin's hyp= argument for an arm64 Image that QEMU loads and that runs where it is loaded."""
     with open(path, "rb") as image:
@@ -84,10 +128,18 @@ def image_range(path, base=0x40000000):
     return f"hyp={base + text_offset:#x}+{max(image_size, size):#x}"
 
 
-def qemu_command(cpu="cortex-a72", smp=2, mem=1024, image=IMAGE, initrd=None, plugins=(), extra=()):
-    """QEMU's command line but for its serial line and control socket. mem is in MiB."""
+def qemu_command(cpu="cortex-a72", smp=2, mem=1024, image=IMAGE, initrd=None, plugins=(), extra=(), esp=None, acpi=True):
+    """QEMU's command line but for its serial line and control socket. mem is in MiB.
+
+    esp: an image of make_esp(), for UEFI firmware to start from, instead of image and initrd; acpi: what the firmware says
+    about the machine, ACPI's tables or a device tree."""
     command = [QEMU, "-M", "virt,virtualization=on,gic-version=3", "-cpu", cpu, "-smp", str(smp), "-m", str(mem)]
     command += ["-display", "none", "-net", "none", "-no-reboot", "-action", "shutdown=pause"]
+    if esp:
+        command += ["-bios", FIRMWARE, "-boot", "menu=on,splash-time=0"]  # without the seconds for a key
+        command += ["-drive", f"file={esp},format=raw,if=none,id=esp", "-device", "virtio-blk-pci,drive=esp"]
+        command += [] if acpi else ["-M", "acpi=off"]
+        image = initrd = None
     if image:
         command += ["-kernel", image]
     if initrd:

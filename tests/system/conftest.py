@@ -21,10 +21,20 @@ def pytest_configure():
 
 @pytest.fixture
 def boot(request, tmp_path):
-    """boot(MANIFEST, **machine): starts a machine with the manifest's text, a file's path, or None for no manifest."""
+    """boot(MANIFEST, **machine): starts a machine with the manifest's text, a file's path, or None for no manifest.
+
+    esp=dict(...) boots by UEFI, from a file system made by make_esp() with these arguments and the files that the manifest
+    names."""
     machines = []
 
-    def start(manifest, **machine):
+    def make_esp(blob, app=newel.EFI_IMAGE, **esp):
+        path = str(tmp_path / "esp.img")
+        names = newel.files_named_by(blob) if blob else []
+        found = [(name, newel.find_file(name, [])) for name in names]
+        newel.make_esp(path, app, blob, [pair for pair in found if pair[1]], **esp)
+        return path
+
+    def start(manifest, esp=None, **machine):
         blob = None
         if manifest is not None:
             blob = str(tmp_path / "manifest.dtb")
@@ -35,6 +45,8 @@ def boot(request, tmp_path):
                     handle.write(manifest)
             newel.compile_manifest(source, blob)
         log = os.path.join(LOGS, re.sub(r"\W+", "-", request.node.name).strip("-") + ".log")
+        if esp is not None:
+            machine["esp"] = make_esp(blob, **esp)
         machines.append(newel.Machine(newel.qemu_command(initrd=blob, **machine), log=log))
         return machines[-1]
 
