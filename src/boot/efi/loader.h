@@ -45,3 +45,7 @@ efi_status efi_file_read(struct loader *l, const char *name, struct mem_region *
 // The machine's description, by ACPI or device tree, into l->platform, and the map of the moment
 // into l->map. An error is said.
 efi_status efi_read_machine(struct loader *l, uint64_t boot_mpidr);
+
+// Ends boot services; l->map is then the last map, in the order that the firmware gave it. Nothing
+// can be allocated from the first attempt on, so the map has to fit where it was before.
+efi_status efi_exit_boot_services(struct loader *l);

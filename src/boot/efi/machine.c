@@ -11,6 +11,9 @@
 // Room for descriptors that come with this very allocation, and with what follows.
 #define MAP_SLACK 32
 
+// A map's key is stale as soon as anything is allocated or freed, by a timer's event too.
+#define EXIT_ATTEMPTS 4
+
 static efi_status get_map(struct loader *l)
 {
     struct efi_boot_services *boot = l->system->boot;
@@ -97,4 +100,21 @@ efi_status efi_read_machine(struct loader *l, uint64_t boot_mpidr)
         return efi_fail(l, EFI_UNSUPPORTED, "the firmware gives neither ACPI nor a device tree");
     }
     return err == 0 ? EFI_SUCCESS : efi_fail(l, EFI_UNSUPPORTED, "%s", message);
+}
+
+efi_status efi_exit_boot_services(struct loader *l)
+{
+    struct efi_boot_services *boot = l->system->boot;
+    efi_status status = EFI_LOAD_ERROR;
+    for (int i = 0; i < EXIT_ATTEMPTS && status != EFI_SUCCESS; i++) {
+        uint64_t key;
+        uint32_t version;
+        l->map.size = l->map_room;
+        status = boot->get_memory_map(&l->map.size, l->map.bytes, &key, &l->map.distance, &version);
+        if (status != EFI_SUCCESS) {
+            break;
+        }
+        status = boot->exit_boot_services(l->image, key);
+    }
+    return status;
 }

@@ -14,9 +14,6 @@
 
 #define MANIFEST_NAME "newel.dtb"
 
-// A map key is stale as soon as anything is allocated or freed, by a timer event too.
-#define EXIT_ATTEMPTS 4
-
 #define CURRENT_EL_2 (2 << 2)
 
 efi_status efi_main(efi_handle image, struct efi_system_table *system);
@@ -110,26 +107,6 @@ static efi_status copy_image(struct loader *l)
     return status;
 }
 
-static efi_status exit_boot_services(struct loader *l)
-{
-    struct efi_boot_services *boot = l->system->boot;
-    efi_status status = EFI_LOAD_ERROR;
-    for (int i = 0; i < EXIT_ATTEMPTS; i++) {
-        uint64_t key;
-        uint32_t version;
-        l->map.size = l->map_room;
-        status = boot->get_memory_map(&l->map.size, l->map.bytes, &key, &l->map.distance, &version);
-        if (status != EFI_SUCCESS) {
-            break;
-        }
-        status = boot->exit_boot_services(l->image, key);
-        if (status == EFI_SUCCESS) {
-            break;
-        }
-    }
-    return status;
-}
-
 // Nobody can be told anything now: without RAM Newel will say so itself.
 static noreturn void enter_copy(struct loader *l, struct handover *h)
 {
@@ -201,7 +178,7 @@ efi_status efi_main(efi_handle image, struct efi_system_table *system)
     efi_status status = prepare(l, &handover);
     if (status == EFI_SUCCESS) {
         efi_say(l, "leaves boot services");
-        status = exit_boot_services(l);
+        status = efi_exit_boot_services(l);
         if (status == EFI_SUCCESS) {
             enter_copy(l, (void *)(uintptr_t)handover.base);
         }

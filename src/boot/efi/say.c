@@ -61,6 +61,7 @@ efi_status efi_fail(const struct loader *l, efi_status status, const char *fmt, 
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
     va_end(args);
-    efi_say(l, "error: %s (status 0x%lx, %s)", text, (unsigned long)status, status_text(status));
+    efi_say(l, "error: %.250s (status 0x%lx, %s)", text, (unsigned long)status,
+            status_text(status));
     return status;
 }
