@@ -258,6 +258,7 @@ static void init_guests(void)
     };
     const struct coherence_features caches = {.ctr = features.raw.ctr, .fwb = features.fwb};
     stage2_setup(&s2);
+    vmid_setup(1u << features.vmid_bits);
     coherence_setup(&caches);
     if (vms_init(&manifest, message, sizeof(message))) {
         boot_fail("%s", message);

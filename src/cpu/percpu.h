@@ -19,8 +19,10 @@ struct percpu {
     uint64_t bhb_loops;    // vectors.S: of bhb
     struct vcpu *current;  // the vCPU that runs here, NULL while idle or at work for Newel
     struct vcpu *loaded;   // whose EL1 state the machine holds; current, or the last one that was
-    struct vcpu *fp_owner; // whose FP registers the machine holds
-    unsigned id;           // dense, 0 = the CPU that booted
+    uint64_t vttbr;        // with which it was loaded
+    uint64_t vmid_generation; // in place, as vmid_new_generation() told
+    struct vcpu *fp_owner;    // whose FP registers the machine holds
+    unsigned id;              // dense, 0 = the CPU that booted
     bool online;
     bool idle;      // in WFI at EL2
     uint64_t mpidr; // affinity fields only

@@ -9,6 +9,7 @@
 #include "lib/bits.h"
 #include "lib/check.h"
 #include "lib/spinlock.h"
+#include "mem/stage2.h"
 
 #include <stddef.h>
 
@@ -365,6 +366,22 @@ static void idle(struct percpu *cpu, bool wait)
     machine_interrupts();
     spin_lock(&sched.lock);
     cpu->idle = false;
+}
+
+// take() publishes a vCPU under the lock, and vcpu_load() looks at the generation after that.
+void vmid_new_generation(uint64_t generation)
+{
+    for (unsigned i = 0; i < MAX_CPUS; i++) { // also those that come up later
+        __atomic_store_n(&percpus[i].vmid_generation, generation, __ATOMIC_RELAXED);
+    }
+    spin_lock(&sched.lock);
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (percpus[i].current != NULL) {
+            vmid_keep(&percpus[i].current->s2->vmid);
+        }
+        vmid_reserve((uint16_t)(percpus[i].vttbr >> 48));
+    }
+    spin_unlock(&sched.lock);
 }
 
 // Steps of work and waiting, until there is a vCPU for this CPU. With the lock held; returns with

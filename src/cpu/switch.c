@@ -9,6 +9,7 @@
 #include "cpu/errata.h"
 #include "cpu/features.h"
 #include "cpu/sve.h"
+#include "mem/stage2.h"
 
 #include <stddef.h>
 
@@ -343,9 +344,21 @@ static void load_registers(struct vcpu *v)
     write_sysreg(vttbr_el2, vttbr); // in force with ERET, or where vttbr_enter() needs it
 }
 
+// VMIDs were given anew since the vCPU had a look at its VM's: so were what it has in the machine.
+static OUTLINE void renew_vmid(struct vcpu *v)
+{
+    v->vmid_generation = vmid_renew(&v->s2->vmid);
+    v->vttbr = stage2_vttbr(v->s2);
+    v->loaded_cpu = -1;
+}
+
 void vcpu_load(struct vcpu *v)
 {
     struct percpu *cpu = this_cpu();
+    // That the vCPU is on this CPU was published by the scheduler, under its lock.
+    if (unlikely(v->vmid_generation != cpu->vmid_generation)) {
+        renew_vmid(v);
+    }
     v->regs.host_sp = cpu->stack_top;
     write_sysreg(cptr_el2, v->cptr);
     if (unlikely(cpu->fp_owner == v)) {
@@ -357,5 +370,6 @@ void vcpu_load(struct vcpu *v)
     load_registers(v);
     drop_siblings_entries(v, cpu->id);
     cpu->loaded = v;
+    cpu->vttbr = v->vttbr;
     v->loaded_cpu = (int)cpu->id;
 }

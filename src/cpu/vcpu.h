@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct stage2;
 struct vm;
 struct vgic_cpu;
 struct vtimer;
@@ -98,6 +99,8 @@ struct vcpu {
 
     struct vm *vm;
     unsigned index; // within its VM
+    struct stage2 *s2;
+    uint64_t vmid_generation; // in which the VMID in vttbr is right (mem/vmid.h)
     struct debug_regs debug;
     struct pauth_keys keys;
     uint64_t vdisr, vsesr; // of FEAT_RAS

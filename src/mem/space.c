@@ -616,7 +616,7 @@ int space_init(struct space *sp, struct pool *pool, const struct space_config *c
         return err;
     }
     *sp = (struct space){.config = *config};
-    err = stage2_init(&sp->s2, pool, config->ipa_bits, config->vmid);
+    err = stage2_init(&sp->s2, pool, config->ipa_bits);
     if (err == 0) {
         sp->s2.hooks = &hooks;
         sp->page_attributes = s2_attributes(withheld(S2_RWX), S2_NORMAL) | S2D_TABLE;

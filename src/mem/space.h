@@ -15,7 +15,6 @@
 
 struct space_config {
     unsigned ipa_bits;
-    uint16_t vmid;
     owner_t owner;    // of the RAM, and of what the space keeps about it
     gpa_t base;       // of RAM
     hpa_t ram;        // the memory behind it, contiguous, the owner's

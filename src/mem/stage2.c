@@ -51,7 +51,7 @@ static unsigned root_pages_for(unsigned ipa_bits)
     return ipa_bits > resolved ? 1u << (ipa_bits - resolved) : 1;
 }
 
-int stage2_init(struct stage2 *s2, struct pool *pool, unsigned ipa_bits, uint16_t vmid)
+int stage2_init(struct stage2 *s2, struct pool *pool, unsigned ipa_bits)
 {
     if (ipa_bits < 32 || ipa_bits > features.pa_bits) {
         return ERR_RANGE;
@@ -61,7 +61,6 @@ int stage2_init(struct stage2 *s2, struct pool *pool, unsigned ipa_bits, uint16_
         .ipa_bits = ipa_bits,
         .start_level = start_level_for(ipa_bits),
         .root_pages = root_pages_for(ipa_bits),
-        .vmid = vmid,
     };
     void *root = pool_get_run(pool, s2->root_pages);
 
@@ -93,7 +92,7 @@ static uint64_t pa_size_field(void)
 
 uint64_t stage2_vttbr(const struct stage2 *s2)
 {
-    return (uint64_t)s2->vmid << 48 | s2->root.v;
+    return (uint64_t)vmid_number(&s2->vmid) << 48 | s2->root.v;
 }
 
 // D19.2.160

@@ -10,6 +10,7 @@
 #include "lib/addr.h"
 #include "lib/spinlock.h"
 #include "mem/pool.h"
+#include "mem/vmid.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,7 +63,7 @@ struct stage2 {
     unsigned ipa_bits;    // 32..pa_bits
     unsigned start_level; // 0, 1 or 2
     unsigned root_pages;  // concatenated: 1..16
-    uint16_t vmid;
+    struct vmid vmid;
     size_t table_pages; // below the root
     // Counts changes of what was mapped already; what was read of the tables is still true if it
     // has not moved since before.
@@ -84,7 +85,7 @@ struct s2_entry {
 void stage2_setup(const struct s2_features *features);
 
 // An empty address space of 2^ipa_bits bytes. ERR_NOMEM, or ERR_RANGE for ipa_bits.
-int stage2_init(struct stage2 *s2, struct pool *pool, unsigned ipa_bits, uint16_t vmid);
+int stage2_init(struct stage2 *s2, struct pool *pool, unsigned ipa_bits);
 
 // Pages of the pool that mapping size bytes can cost at most, root included; to size a VM's pool.
 size_t stage2_pages_needed(unsigned ipa_bits, uint64_t ram_size);

@@ -64,8 +64,8 @@ static void run_features(const struct invocation *in)
 #undef X
     };
     (void)in;
-    console_printf("physical addresses %u bits, VMIDs %u bits\n", features.pa_bits,
-                   features.vmid_bits);
+    console_printf("physical addresses %u bits, VMIDs %u bits, generation %lu\n", features.pa_bits,
+                   features.vmid_bits, (unsigned long)(this_cpu()->vmid_generation >> 16) - 1);
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         bool has = *(const bool *)((const char *)&features + table[i].offset);
         console_printf("%-12s %-4s%s", table[i].name, has ? "yes" : "-", i % 4 == 3 ? "\n" : "");

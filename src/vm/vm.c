@@ -96,7 +96,7 @@ static void make_vcpu(struct vm *vm, unsigned index, char *memory, char *timers)
     v->affinity = vm->config->affinity;
     v->last_cpu = -1;
     v->vtimer = (struct vtimer *)(timers + index * align_up(vtimer_size(), 64));
-    v->vttbr = stage2_vttbr(&vm->space.s2);
+    v->s2 = &vm->space.s2;
     v->vtcr = stage2_vtcr(&vm->space.s2);
     list_init(&v->queue);
     switch_init_vcpu(v);
@@ -144,7 +144,6 @@ static int make_space(struct vm *vm)
     const struct vm_config *c = vm->config;
     const struct space_config config = {
         .ipa_bits = ipa_bits(c),
-        .vmid = (uint16_t)(vm->number + 1),
         .owner = vm->owner,
         .base = gpa(VM_RAM_BASE),
         .ram = vm->ram,
@@ -160,8 +159,10 @@ static int make_space(struct vm *vm)
     err = space_init(&vm->space, &vm->pool, &config);
     if (err) {
         pool_destroy(&vm->pool);
+        return err;
     }
-    return err;
+    vmid_renew(&vm->space.s2.vmid); // so that VMID 0 stays that of no VM in maintenance, too
+    return 0;
 }
 
 // The state of its tools, and the ports by which they reach it.

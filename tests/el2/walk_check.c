@@ -347,7 +347,7 @@ void run_walk_check(const struct invocation *in)
     rng = UINT64_C(0x9e3779b97f4a7c15) * (seed + 1);
     compared = different = succeeded = by_stage2 = 0;
     if (frames_alloc(OWNER_NEWEL, RAM_PAGES, RAM_PAGES, &ram) != 0 ||
-        pool_create(&pool, OWNER_NEWEL, 16) != 0 || stage2_init(&s2, &pool, IPA_BITS, 0) != 0) {
+        pool_create(&pool, OWNER_NEWEL, 16) != 0 || stage2_init(&s2, &pool, IPA_BITS) != 0) {
         console_printf("walk: no memory\n");
         return;
     }

@@ -5,6 +5,7 @@ import re
 import time
 
 import newel_machine as newel
+import pytest
 from manifests import STAY, linux, manifest, raw
 
 SPIN = 0x14000000  # B .
@@ -18,6 +19,20 @@ ON_AND_OFF = (
     0xAA1303E2, 0xD4000002, 0x17FFFFFA,  # mov x2, x19; hvc #0; b on
     0xD2800040, 0xF2B08000, 0xD4000002,  # off: mov x0, CPU_OFF; hvc #0
 )
+
+# Writes its own pattern into 3 MiB of its RAM and looks at it for ever; turns off where it finds another.
+def guard(name, pattern, **properties):
+    return raw(
+        name,
+        0xD2800002 | pattern << 5, 0xD2A80801,  # movz x2, pattern; movz x1, 0x40400000
+        0xD2A80200, 0xCA020003, 0xF9000003,  # movz x0, 0x40100000; 1: eor x3, x0, x2; str x3, [x0]
+        0x91400400, 0xEB01001F, 0x54FFFF81,  # add x0, x0, 4096; cmp x0, x1; b.ne 1b
+        0xD2A80200, 0xF9400004, 0xCA020003,  # 2: movz x0, 0x40100000; 3: ldr x4, [x0]; eor x3, x0, x2
+        0xEB04007F, 0x540000A1, 0x91400400,  # cmp x3, x4; b.ne 4f; add x0, x0, 4096
+        0xEB01001F, 0x54FFFF41, 0x17FFFFF8,  # cmp x0, x1; b.ne 3b; b 2b
+        0xD2800100, 0xF2B08000, 0xD4000002,  # 4: SYSTEM_OFF
+        **properties,
+    )
 
 
 def free_pages(machine):
@@ -65,6 +80,25 @@ def test_destroying_linux_returns_every_page(boot):
         machine.monitor("vm destroy one")
         machine.expect("^newel: one: destroyed$")
     assert free_pages(machine) == before
+
+
+@pytest.mark.parametrize("smp", [1, 2])
+def test_more_vms_than_vmids(boot, smp):
+    """A CPU with VMIDs of 8 bits: they run out, and VMs that live through it keep their memory to themselves."""
+    later = guard("later", 0x3333, autostart='"no"')
+    machine = boot(manifest(guard("one", 0x1111), guard("two", 0x2222), later, root=STAY), smp=smp)
+    machine.expect_all("^newel: one: .*started$", "^newel: two: .*started$")
+    machine.open_monitor()
+    for _ in range(270):
+        machine.monitor("vm start later")
+        machine.expect("^newel: later: .*started$")
+        machine.monitor("vm destroy later")
+        machine.expect("^newel: later: destroyed$")
+    assert re.search("VMIDs 8 bits, generation 2", machine.monitor("features"))
+    machine.monitor("vm start later")
+    machine.expect("^newel: later: .*started$")
+    time.sleep(1)
+    assert [state(machine, name) for name in ("one", "two", "later")] == ["running"] * 3
 
 
 def test_autostart(boot):

@@ -31,7 +31,7 @@ static void start(size_t n)
     assert_int_equal(frames_init(&ram, 1, NULL, 0), 0);
     assert_int_equal(pool_create(&pool, OWNER_VM, 64), 0);
     stage2_setup(&f);
-    assert_int_equal(stage2_init(&s2, &pool, 36, 7), 0);
+    assert_int_equal(stage2_init(&s2, &pool, 36), 0);
     memset(buckets, 0, sizeof(buckets));
     gpa_hash_init(&hash, buckets, n);
 }

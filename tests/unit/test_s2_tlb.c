@@ -377,7 +377,8 @@ static void at_random(unsigned ipa_bits, int operations)
     assert_int_equal(pool_create(&pool, OWNER_VM, 60), 0);
     stage2_setup(&features);
     fake_cache_hook = NULL;
-    assert_int_equal(stage2_init(&s2, &pool, ipa_bits, 7), 0);
+    assert_int_equal(stage2_init(&s2, &pool, ipa_bits), 0);
+    s2.vmid.value = 7;
     removed = filled = 0;
     fake_cache_reset();
     for (int i = 0; i < operations; i++) {

@@ -106,7 +106,6 @@ static void start(struct space_config c, uint64_t ctr, bool fwb)
     assert_int_equal(frames_alloc(OWNER_VM, PAGES, 512, &at), 0);
     ram = at.v;
     c.ipa_bits = 36;
-    c.vmid = 3;
     c.owner = OWNER_VM;
     c.base = gpa(BASE);
     c.ram = at;

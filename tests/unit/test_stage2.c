@@ -40,7 +40,8 @@ static void start(const struct s2_features *f, unsigned ipa_bits, size_t pages)
     assert_int_equal(frames_init(&ram, 1, NULL, 0), 0);
     assert_int_equal(pool_create(&pool, OWNER_VM, pages), 0);
     stage2_setup(f);
-    assert_int_equal(stage2_init(&s2, &pool, ipa_bits, 7), 0);
+    assert_int_equal(stage2_init(&s2, &pool, ipa_bits), 0);
+    s2.vmid.value = 7;
     fake_cache_reset();
 }
 
@@ -87,14 +88,14 @@ static void roots(void **state)
         assert_int_equal(e.pa.v, 0x1fff);
         assert_int_equal(stage2_lookup(&s2, gpa(end), &e), ERR_NOENT);
     }
-    assert_int_equal(stage2_init(&s2, &pool, 31, 1), ERR_RANGE);
-    assert_int_equal(stage2_init(&s2, &pool, 49, 1), ERR_RANGE);
+    assert_int_equal(stage2_init(&s2, &pool, 31), ERR_RANGE);
+    assert_int_equal(stage2_init(&s2, &pool, 49), ERR_RANGE);
     struct s2_features narrow = plain;
 
     narrow.pa_bits = 40;
     stage2_setup(&narrow);
-    assert_int_equal(stage2_init(&s2, &pool, 41, 1), ERR_RANGE);
-    assert_int_equal(stage2_init(&s2, &pool, 40, 1), 0);
+    assert_int_equal(stage2_init(&s2, &pool, 41), ERR_RANGE);
+    assert_int_equal(stage2_init(&s2, &pool, 40), 0);
     assert_int_equal(stage2_map(&s2, gpa(0), hpa(BIT(40)), PAGE_SIZE, S2_RW, S2_NORMAL), ERR_RANGE);
 }
 

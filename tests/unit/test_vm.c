@@ -98,6 +98,11 @@ void switch_init_vcpu(struct vcpu *v)
     v->loaded_cpu = v->fp_cpu = -1;
 }
 
+void vmid_new_generation(uint64_t generation)
+{
+    (void)generation;
+}
+
 void fp_borrow(void)
 {
 }
@@ -176,6 +181,7 @@ static int setup(void **state)
     char message[256];
     const struct mem_region ram = {arena_base(), 64 << 20};
     const struct s2_features s2 = {.pa_bits = 48, .vmid_bits = 8};
+    vmid_setup(256);
     (void)state;
     manifest.vm[0] = (struct vm_config){.name = "one",
                                         .dtb_offset = DTB_ANYWHERE,

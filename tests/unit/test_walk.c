@@ -41,7 +41,7 @@ static int start(void **state)
     memset(hpa_ptr(at), 0, RAM_SIZE);
     assert_int_equal(pool_create(&pool, OWNER_VM, 64), 0);
     stage2_setup(&f);
-    assert_int_equal(stage2_init(&s2, &pool, 40, 7), 0);
+    assert_int_equal(stage2_init(&s2, &pool, 40), 0);
     assert_int_equal(stage2_map(&s2, gpa(BASE), at, RAM_SIZE, S2_RWX, S2_NORMAL), 0);
     regs = (struct walk_regs){
         .sctlr = BIT(0),
