@@ -88,7 +88,7 @@ static enum port_end move_element(const struct io_insn *insn, struct port_bus *b
         }
         return end;
     }
-    end = for_parts(check_part, m, x[IO_DI], NULL, insn->size);
+    end = for_parts(check_part, m, x[IO_DI], (char *)&value, insn->size);
     if (end == PORT_DONE) {
         value = port_read(bus, v, port, insn->size);
         end = for_parts(write_part, m, x[IO_DI], (char *)&value, insn->size);
