@@ -17,6 +17,7 @@ void debug_reset(struct vcpu *v)
 {
     memset(&v->debug, 0, sizeof(v->debug));
     v->mdscr = 0;
+    v->mdcr |= v->brk_calls ? MDCR_TDE : 0;
     v->debug.os_lock = true;
 }
 
@@ -49,6 +50,16 @@ void debug_load(struct vcpu *v)
     }
 }
 
+static void route_breaks(struct vcpu *v)
+{
+    uint64_t mdcr = v->mdcr & ~MDCR_TDE;
+    mdcr |= v->mdscr & (MDSCR_MDE | MDSCR_SS) ? 0 : MDCR_TDE;
+    if (mdcr != v->mdcr) {
+        v->mdcr = mdcr;
+        write_sysreg(mdcr_el2, mdcr);
+    }
+}
+
 // The guest changed what machine_mdscr() depends on. Its next instruction is behind an ERET, which
 // synchronizes.
 static void changed(struct vcpu *v)
@@ -60,6 +71,9 @@ static void changed(struct vcpu *v)
     }
     if (mdscr != before) {
         write_sysreg(mdscr_el1, mdscr);
+    }
+    if (v->brk_calls) {
+        route_breaks(v);
     }
 }
 

@@ -19,6 +19,11 @@ struct debug_regs {
     bool os_lock;
 };
 
+// For calls by BRK (vcpu.brk_calls), MDCR_EL2.TDE sends debug exceptions to EL2, and with it EL1's
+// PSTATE.D and MDSCR_EL1.KDE hold none of them back any more. So it is set only while BRK's is the
+// one that there can be: a guest whose breakpoints, watchpoints or single step are enabled has them
+// exactly as they are, and takes its BRKs itself.
+
 // A CPU's cold reset: everything off, the OS lock locked.
 void debug_reset(struct vcpu *v);
 

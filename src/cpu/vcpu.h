@@ -102,6 +102,7 @@ struct vcpu {
     struct stage2 *s2;
     uint64_t vmid_generation; // in which the VMID in vttbr is right (mem/vmid.h)
     struct debug_regs debug;
+    bool brk_calls; // BRK #0x86 is to come to EL2; see cpu/debug.h
     struct pauth_keys keys;
     uint64_t vdisr, vsesr; // of FEAT_RAS
     struct fp_regs fp __attribute__((aligned(16)));

@@ -100,7 +100,7 @@ static void make_vcpu(struct vm *vm, unsigned index, char *memory, char *timers)
     v->vtcr = stage2_vtcr(&vm->space.s2);
     list_init(&v->queue);
     switch_init_vcpu(v);
-    v->mdcr |= vm->config->backdoor_brk ? MDCR_TDE : 0;
+    v->brk_calls = vm->config->backdoor_brk;
     vtimer_init(v);
 }
 

@@ -325,6 +325,25 @@ TEST(other_breaks_are_the_guests)
     }
 }
 
+/* While the guest debugs by hardware, all BRKs are its own; afterwards it may call again. */
+TEST(breaks_while_debugging)
+{
+    struct call c = {.x = {MAGIC, 1, 10, LOW, 4, 5, 6, 0xe}};
+    struct exc_info info;
+
+    SKIP_UNLESS(arg_flag("brk"), "no calls by BRK");
+    write_sysreg(oslar_el1, 0);
+    write_sysreg(mdscr_el1, 1ul << 15); /* MDE */
+    EXPECT(call(&ways[2], false, &c, &info));
+    EXPECT_EQ(info.esr, 0xf2000086);
+    EXPECT_CALL(&ways[0], false, &c);
+    write_sysreg(mdscr_el1, 0);
+    c.x[0] = MAGIC;
+    c.x[2] = 10;
+    EXPECT_CALL(&ways[2], true, &c);
+    EXPECT_EQ(c.x[0], 6);
+}
+
 TEST(reserved_encodings)
 {
     static const uint32_t reserved[] = {

@@ -237,6 +237,28 @@ static void breaks_call(void **state)
     assert_int_equal(calls, 1);
 }
 
+// BRKs come to EL2 only while no other debug exception could.
+static void breaks_come_while_nothing_else_does(void **state)
+{
+    (void)state;
+    v->brk_calls = true;
+    debug_reset(v);
+    assert_int_equal(v->mdcr, MDCR_TDE); // loaded at the next switch
+    write(OSLAR, 0);
+    write(MDSCR, MDSCR_KDE);
+    assert_int_equal(v->mdcr, MDCR_TDE);
+    write(MDSCR, MDSCR_SS);
+    assert_int_equal(v->mdcr, 0);
+    assert_int_equal(fake_sysregs.mdcr_el2, 0);
+    write(OSLAR, 1); // which disables the step
+    assert_int_equal(fake_sysregs.mdcr_el2, MDCR_TDE);
+    write(OSLAR, 0);
+    write(MDSCR, MDSCR_MDE);
+    assert_int_equal(fake_sysregs.mdcr_el2, 0);
+    write(MDSCR, 0);
+    assert_int_equal(fake_sysregs.mdcr_el2, MDCR_TDE);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -251,6 +273,7 @@ int main(void)
         T(claim_tags),
         T(tdcc_sends_el0_to_el1),
         T(breaks_call),
+        T(breaks_come_while_nothing_else_does),
     };
     return cmocka_run_group_tests_name("debug", tests, NULL, NULL);
 }
