@@ -3,7 +3,8 @@
 // (Arm ARM B2.4.4), on pages that Newel populates, makes executable and moves meanwhile. All is
 // right on any machine; run on a model of caches that are not coherent it shows who forgot what.
 // Words in the boot arguments ask for more: `fresh` leaves the maintenance of pages that were never
-// executed to Newel, which promises it; `careless` forgets it.
+// executed to Newel, which promises it; `ports` has Newel write code (tests/el2/test_port.c);
+// `careless` forgets its own.
 #include "lib/mmu.h"
 #include "lib/sysreg.h"
 #include "lib/test.h"
@@ -20,6 +21,12 @@
 #define ALIAS      0x1000000000ul
 #define MOVZ_X0(n) (0xd2800000u | (uint32_t)(n) << 5)
 #define RET        0xd65f03c0u
+
+#define IO_OUT_DWORD  0x0aul
+#define IO_INS_DWORD  0x16ul
+#define ODD_PORT      0x1235ul
+#define CHOOSE_PORT   0x1230ul
+#define RECORDED_PORT 0x1231ul
 
 typedef uint64_t (*code_fn)(void);
 
@@ -208,6 +215,40 @@ TEST(fresh_pages)
         mmu_map_page(at, at, PTE_CODE);
         emit(at + LINE, i);
         EXPECT_EQ(call(at + LINE), i);
+    }
+}
+
+/* The hypervisor's emulation of x86's port instructions (docs/guest-abi.md). */
+static void io(uint64_t what, uint64_t ax, uint64_t port, uint64_t to)
+{
+    register uint64_t x0 __asm__("x0") = ax;
+    register uint64_t x2 __asm__("x2") = 1;
+    register uint64_t x3 __asm__("x3") = port;
+    register uint64_t x5 __asm__("x5") = to;
+    register uint64_t x7 __asm__("x7") = what;
+
+    __asm__ volatile("hvc #0x86" : "+r"(x0), "+r"(x2), "+r"(x5) : "r"(x3), "r"(x7) : "memory");
+}
+
+/* As a device does by DMA, of which the guest need not know: no maintenance of its own. */
+TEST(written_by_newel)
+{
+    uint64_t at = block(1) + 5 * PAGE;
+    uint32_t value = 0;
+
+    SKIP_UNLESS(arg_flag("ports"), "no ports");
+    mmu_map_page(at, at, PTE_CODE);
+    emit(at, 0);
+    maintain(at);
+    EXPECT_EQ(call(at), 0);
+    for (unsigned i = 1; i < 20; i++) {
+        uint32_t rotated = value << 8 | value >> 24;
+
+        value = MOVZ_X0(i);
+        io(IO_OUT_DWORD, value ^ rotated, ODD_PORT, 0);
+        io(IO_OUT_DWORD, ODD_PORT, CHOOSE_PORT, 0);
+        io(IO_INS_DWORD, 0, RECORDED_PORT, at);
+        EXPECT_EQ(call(at), i);
     }
 }
 

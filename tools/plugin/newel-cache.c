@@ -673,11 +673,24 @@ static bool executed_setup(void)
     return executed != MAP_FAILED;
 }
 
+// Both caches' lines are the model's. (DC ZVA's block is of that size where these are, in QEMU; it
+// does not tell DCZID_EL0.)
+static bool has_lines_of_64(void)
+{
+    uint64_t ctr = read_register(REG_CTR);
+
+    return (ctr >> 16 & 15) == LINE_LOG - 2 && (ctr & 15) == LINE_LOG - 2;
+}
+
 static void setup(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
     pthread_mutex_lock(&lock);
+    if (!lines && !has_lines_of_64()) {
+        fprintf(stderr, "newel-cache: this CPU's cache lines are not of 64 bytes\n");
+        exit(2);
+    }
     if (!lines && (!lines_setup(read_register(REG_CTR)) || !tables_setup() || !executed_setup())) {
         fprintf(stderr, "newel-cache: no address space left\n");
         exit(2);
