@@ -456,6 +456,8 @@ static void test_guestinfo_is_bounded(void **state)
         assert_string_equal(answer, i < 4 ? "1 " : "0 Value too long");
     }
     assert_int_equal(kept, 4);
+    memcpy(request, "info-set guestinfo.k3 ", 22); // full, but this one gives way to itself
+    assert_string_equal(rpc_sized(&c, request, sizeof(request), true), "1 ");
     assert_int_equal(strlen(rpc(&c, "info-get guestinfo.k3")), MESSAGE_MAX - 22 + 2);
     assert_string_equal(rpc(&c, "info-set guestinfo.k0 "), "1 ");
     assert_string_equal(rpc_sized(&c, request, sizeof(request), true), "1 ");
