@@ -128,11 +128,18 @@ def test_nothing_is_visible_without_the_property(boot):
 
 
 def test_orders_without_tools(boot):
-    machine = boot(manifest(guest("idle", "newel.tools=no")))
+    """vmtoolsd does not run, but programs may call; on a CPU with a source of randomness, for cookies."""
+    machine = boot(manifest(guest("idle", "newel.tools=no")), cpu="max,pauth-impdef=on")
     machine.expect("^newel-guest: up", 90)
     machine.open_monitor()
     assert "vm shutdown idle: no tools run in idle" in machine.monitor("vm shutdown idle")
     assert re.search("^tools     not running; 0 requests", machine.monitor("vm info idle"), re.MULTILINE)
+    machine.send(newel.MONITOR_KEY)
+    open_shell(machine, "idle")
+    assert run(machine, "vmware-rpctool 'info-set guestinfo.long '$(seq -s , 9000)") == ("", 0)
+    assert run(machine, "vmware-rpctool 'info-get guestinfo.long' | md5sum") == run(machine, "seq -s , 9000 | md5sum")
+    machine.open_monitor()
+    assert "(160 of 43892 bytes)" in machine.monitor("vm guestinfo idle guestinfo.long")
     machine.send("vm stop idle\r")
     assert machine.expect_end(30) == newel.POWERED_OFF
 
