@@ -43,6 +43,22 @@ int tools_order(struct tools *t, enum tools_order which)
     return err;
 }
 
+void tools_resumed(struct tools *t)
+{
+    uint64_t now = timer_now();
+    spin_lock(&t->lock);
+    for (unsigned i = 0; i < TOOLS_CHANNELS; i++) {
+        t->channel[i].last_used = now;
+    }
+    for (unsigned i = 0; i < ORDER_COUNT; i++) {
+        t->order[i].since = now;
+    }
+    if (tclo_alive(t)) {
+        t->order[ORDER_SYNC_TIME] = (struct order){.wanted = true, .since = now};
+    }
+    spin_unlock(&t->lock);
+}
+
 static void copy_value(const struct tools *t, const char *key, char *out, size_t size)
 {
     struct text value;

@@ -86,6 +86,10 @@ bool tools_running(struct tools *t);
 // under way.
 int tools_order(struct tools *t, enum tools_order order);
 
+// The VM goes on after a pause, whose time counts for nobody's silence: its tools, if it has any,
+// are to set the clock.
+void tools_resumed(struct tools *t);
+
 // A copy of what the guest reported; version and ip as text, "" if not reported.
 struct tools_report {
     bool running;

@@ -75,7 +75,7 @@ void cmd_tools_resumed(struct vm *vm)
 {
     spin_lock(&vm->lock);
     if (vm->tools != NULL) {
-        (void)tools_order(vm->tools, ORDER_SYNC_TIME);
+        tools_resumed(vm->tools);
     }
     spin_unlock(&vm->lock);
 }

@@ -702,6 +702,21 @@ static void test_an_order_survives_the_tools_restart(void **state)
     assert_string_equal(told, "OS_Halt");
 }
 
+static void test_a_pause_is_no_silence(void **state)
+{
+    (void)state;
+    tools_resumed(tools); // without tools
+    struct client c = greeted("toolbox");
+    assert_string_equal(turn(&c, ""), "");
+    assert_int_equal(tools_order(tools, ORDER_SHUTDOWN), 0);
+    later(1000);
+    tools_resumed(tools);
+    assert_true(tools_running(tools));
+    assert_string_equal(turn(&c, ""), "OS_Halt");
+    assert_string_equal(turn(&c, "OK "), "Time_Synchronize 1");
+    assert_string_equal(logged, "");
+}
+
 static void test_tclo_channels_are_few(void **state)
 {
     (void)state;
@@ -748,6 +763,7 @@ int main(void)
         TEST(test_a_failed_script_is_tried_twice),
         TEST(test_refused_and_unanswered_orders),
         TEST(test_an_order_survives_the_tools_restart),
+        TEST(test_a_pause_is_no_silence),
         TEST(test_tclo_channels_are_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

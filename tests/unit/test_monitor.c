@@ -212,6 +212,12 @@ int tools_order(struct tools *t, enum tools_order order)
     return order_result;
 }
 
+void tools_resumed(struct tools *t)
+{
+    assert_ptr_equal(t, alphas_tools);
+    told = ORDER_SYNC_TIME;
+}
+
 void tools_report(struct tools *t, struct tools_report *out)
 {
     assert_ptr_equal(t, alphas_tools);
