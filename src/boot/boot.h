@@ -34,6 +34,10 @@ void smp_start_all(const struct platform *p);
 // from a power-off.
 noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+// Seeds drbg_read() from the tree's /chosen rng-seed, which it wipes, and from the CPU. Once the
+// tree has been checked, with the MMU on and the tree writable; NULL where there is none.
+void entropy_init(void *fdt);
+
 // From now on the firmware can be asked to turn the machine off.
 void power_init(const struct platform *p);
 // The same from the tree alone, for a start at exception level el that fails before there is a

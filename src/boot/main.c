@@ -97,7 +97,8 @@ static void enable_mmu(uint64_t info, uint64_t fdt_size)
     int err = el2_map_init(&image);
     uint64_t base = align_down(info, PAGE_SIZE);
     if (!err && fdt_size != 0) {
-        err = el2_map_range(hpa(base), align_up(info + fdt_size, PAGE_SIZE) - base, EL2_NORMAL_RO);
+        err = el2_map_range(hpa(base), align_up(info + fdt_size, PAGE_SIZE) - base,
+                            EL2_NORMAL_RW); // a seed in it is wiped
     }
     for (unsigned i = 0; i < MAX_CPUS && !err; i++) {
         err = el2_unmap_page(ptr_hpa(cpu_stacks + (size_t)i * STACK_SLOT));
@@ -176,11 +177,16 @@ static void reserve(uint64_t base, uint64_t size)
 // What the boot loader left in reserved memory, to be read.
 static void map_file(const struct mem_region *m)
 {
-    uint64_t base = align_down(m->base, PAGE_SIZE);
-    if (m->size != 0) {
-        must(el2_map_range(hpa(base), align_up(m->base + m->size, PAGE_SIZE) - base, EL2_NORMAL_RO),
-             "mapping the manifest and its files");
+    if (m->size == 0) {
+        return;
     }
+    uint64_t base = align_down(m->base, PAGE_SIZE);
+    uint64_t size = align_up(m->base + m->size, PAGE_SIZE) - base;
+    int err = el2_map_range(hpa(base), size, EL2_NORMAL_RO);
+    if (err == ERR_EXISTS) { // it shares a page with the device tree
+        err = el2_map_ram(base, size);
+    }
+    must(err, "mapping the manifest and its files");
 }
 
 static void init_memory(void)
@@ -313,6 +319,7 @@ noreturn void boot_primary(uint64_t info)
         start_by_fdt(info);
     }
     power_init(&platform);
+    entropy_init(h == NULL ? (void *)(uintptr_t)info : NULL);
     if (platform.bhb_off) {
         bhb_turn_off();
     }

@@ -2,6 +2,7 @@
 #include "call/trng.h"
 
 #include "arch/random.h"
+#include "cpu/drbg.h"
 #include "cpu/features.h"
 #include "lib/bits.h"
 
@@ -15,6 +16,9 @@ static const uint32_t uuid[4] = {0xd2916e3au, 0x574e4f0cu, 0x656e1d8bu, 0x726c65
 
 static bool fresh(uint64_t *value)
 {
+    if (!features.rndr) {
+        return drbg_read(value, sizeof(*value));
+    }
     for (unsigned i = 0; i < TRIES; i++) {
         if (random_read(value)) {
             return true;
@@ -79,6 +83,6 @@ static int64_t answer(struct vcpu *v, uint32_t function)
 
 void trng_call(struct vcpu *v, uint32_t function)
 {
-    int64_t result = features.rndr ? answer(v, function) : TRNG_NOT_SUPPORTED;
+    int64_t result = features.rndr || drbg_ready() ? answer(v, function) : TRNG_NOT_SUPPORTED;
     v->regs.x[0] = (uint64_t)result;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guest's true random numbers (DEN0098) as SMCCC calls; see call/smccc.h. Offered only where
-// the CPU has a source itself.
+// The guest's true random numbers (DEN0098) as SMCCC calls; see call/smccc.h. From the CPU's
+// own source, else from what the host gave as a seed (cpu/drbg.h); not offered where there is
+// neither.
 #pragma once
 
 #include "cpu/vcpu.h"

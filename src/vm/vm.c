@@ -8,6 +8,7 @@
 #include "call/message.h"
 #include "call/pvtime.h"
 #include "con/console.h"
+#include "cpu/drbg.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
 #include "cpu/sve.h"
@@ -326,9 +327,19 @@ static int write_device_tree(struct vm *vm, const struct guest_fdt_params *param
     return err;
 }
 
+// New ones each time it is built.
+static void draw_seeds(struct guest_fdt_params *params)
+{
+    params->has_rng_seed = drbg_read(params->rng_seed, sizeof(params->rng_seed));
+    if (params->has_rng_seed) {
+        (void)drbg_read(&params->kaslr_seed, sizeof(params->kaslr_seed));
+    }
+}
+
 static int build_device_tree(struct vm *vm)
 {
     struct guest_fdt_params params = {.config = vm->config};
+    draw_seeds(&params);
     for (unsigned i = 0; i < vm->config->cpus; i++) {
         params.mpidr[i] = vm->vcpu[i]->mpidr & MPIDR_AFFINITY;
     }

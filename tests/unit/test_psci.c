@@ -6,6 +6,7 @@
 #include "call/pvtime.h"
 #include "call/smccc.h"
 #include "call/trng.h"
+#include "cpu/drbg.h"
 #include "cpu/sched.h"
 #include "fake_random.h"
 #include "irq/vgic.h"
@@ -388,6 +389,18 @@ static void random_numbers(void **state)
     assert_int_equal(v->regs.x[3], 3); // nothing of it gets out
 }
 
+// Without a source of the CPU's, from the host's seed.
+static void random_numbers_of_the_host(void **state)
+{
+    (void)state;
+    drbg_add("01234567890123456789012345678901", 32);
+    assert_int_equal(call(TRNG_VERSION, 0, 0, 0), 0x10000);
+    assert_int_equal(call(TRNG_RND_64, 64, 0, 0), 0);
+    uint64_t first = v->regs.x[3];
+    assert_int_equal(call(TRNG_RND_64, 72, 0, 0), 0);
+    assert_true(v->regs.x[3] != first && v->regs.x[3] != 0 && v->regs.x[2] >> 8 == 0);
+}
+
 static void stolen_time(void **state)
 {
     static struct stolen_time records[CPUS];
@@ -428,6 +441,7 @@ int main(void)
         T(smccc_unknown_calls),
         T(smccc_identity),
         T(random_numbers),
+        T(random_numbers_of_the_host),
         T(stolen_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
