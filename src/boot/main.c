@@ -25,6 +25,8 @@
 #include <libfdt.h>
 #include <stdarg.h>
 
+#define UART_POLL_US 5000
+
 static struct platform platform;
 static struct manifest manifest;
 
@@ -249,6 +251,15 @@ static void read_manifest(void)
     }
 }
 
+// A UART without an interrupt is looked at, often enough for who types.
+static struct timer uart_poll;
+
+static void poll_uart(struct timer *timer)
+{
+    uart_interrupt();
+    timer_arm(timer, timer_now() + timer_ticks_from_us(UART_POLL_US));
+}
+
 static void init_guests(void)
 {
     char message[256];
@@ -273,6 +284,9 @@ static void init_guests(void)
     uart_start_irq(console_input);
     if (platform.uart.intid != 0) {
         gic_enable_spi(platform.uart.intid, 0, platform.uart.level);
+    } else {
+        timer_init(&uart_poll, poll_uart);
+        poll_uart(&uart_poll);
     }
 }
 

@@ -17,11 +17,28 @@
 
 _Static_assert(sizeof(struct el2_frame) == FRAME_SIZE, "vectors.S");
 
-static uint32_t panicking; // atomic: the first CPU talks, the others halt
+static uint32_t panicking; // atomic: 1 + the CPU that talks; the others halt
+static bool again;         // a fault while it did
+
+// What could not be said once is not tried again.
+static noreturn void give_up(void)
+{
+    if (!again) {
+        again = true;
+        console_printf("\nnewel: another fault during this panic\n");
+        machine_reset();
+    }
+    cpu_halt();
+}
 
 static void begin(void)
 {
-    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_ACQ_REL) != 0) {
+    uint32_t me = this_cpu()->id + 1, talking = 0;
+    if (!__atomic_compare_exchange_n(&panicking, &talking, me, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        if (talking == me) {
+            give_up();
+        }
         cpu_halt();
     }
     log_break_lock();

@@ -32,7 +32,9 @@ _Static_assert(offsetof(struct secondary_start, cpu) == SECONDARY_CPU, "entry.S"
 _Static_assert(offsetof(struct secondary_start, ttbr) == SECONDARY_TTBR, "entry.S");
 _Static_assert(offsetof(struct secondary_start, mair) == SECONDARY_MAIR, "entry.S");
 
-enum start_state { START_WAITING, START_ARRIVED, START_GIVEN_UP };
+// The CPU that comes takes the state from WAITING to COMING before it touches anything that is not
+// its own; after the time-out it finds GIVEN_UP, and its percpu may be another one's.
+enum start_state { START_WAITING, START_COMING, START_ARRIVED, START_GIVEN_UP };
 
 static struct secondary_start starts[MAX_CPUS];
 
@@ -51,6 +53,12 @@ void percpu_install(struct percpu *cpu)
     isb();
 }
 
+static bool move_on(struct secondary_start *s, uint32_t from, enum start_state to)
+{
+    return __atomic_compare_exchange_n(&s->state, &from, to, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
 static void too_late(struct timer *timer)
 {
     (void)timer; // its interrupt has ended the WFI, which is all that is asked of it
@@ -63,14 +71,16 @@ static bool wait_for(struct secondary_start *s)
     uint64_t end = timer_now() + timer_ticks_from_us(START_TIMEOUT_US);
     timer_init(&timer, too_late);
     timer_arm(&timer, end);
-    while (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != START_ARRIVED && timer_now() < end) {
+    while (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) < START_ARRIVED && timer_now() < end) {
         cpu_wfi();
         machine_interrupts();
     }
     timer_cancel(&timer);
-    uint32_t waiting = START_WAITING;
-    return !__atomic_compare_exchange_n(&s->state, &waiting, START_GIVEN_UP, false,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    move_on(s, START_WAITING, START_GIVEN_UP);
+    while (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == START_COMING) {
+        cpu_relax(); // a few register accesses
+    }
+    return __atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == START_ARRIVED;
 }
 
 static void start_one(const struct platform *p, unsigned slot)
@@ -108,21 +118,21 @@ void smp_start_all(const struct platform *p)
 
 noreturn void boot_secondary(struct percpu *cpu)
 {
+    uint64_t frame = (uint64_t)(uintptr_t)__builtin_frame_address(0); // its stack is its own
+    struct secondary_start *s = &starts[(frame - 1 - (uint64_t)(uintptr_t)cpu_stacks) / STACK_SLOT];
+    if (!move_on(s, START_WAITING, START_COMING)) {
+        cpu_halt();
+    }
     percpu_install(cpu);
-    uint64_t slot = (cpu->stack_top - (uint64_t)(uintptr_t)cpu_stacks) / STACK_SLOT - 1;
-    struct secondary_start *s = &starts[slot];
     features_read(&s->ids);
-    uint32_t waiting = START_WAITING;
     if (gic_init_cpu() != 0) {
+        move_on(s, START_COMING, START_GIVEN_UP);
         cpu_halt(); // the boot CPU will say that this one did not come
     }
     switch_init_cpu(&s->ids);
     timer_init_cpu();
     cpu->online = true;
-    if (!__atomic_compare_exchange_n(&s->state, &waiting, START_ARRIVED, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE)) {
-        cpu_halt();
-    }
+    move_on(s, START_COMING, START_ARRIVED);
     machine_kick(0); // the boot CPU waits
     trap_run_cpu();
 }

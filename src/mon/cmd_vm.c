@@ -188,6 +188,22 @@ static void run_stat(const struct invocation *in)
 
 // ---- One VM in full ----
 
+// A line of the console's holds less than they may be long.
+static void show_bootargs(const char *rest)
+{
+    enum { PIECE = 100 };
+    const char *label = "bootargs";
+    do {
+        size_t n = 0;
+        while (n < PIECE && rest[n] != '\0') {
+            n++;
+        }
+        console_printf("%-10s%.*s\n", label, (int)n, rest);
+        rest += n;
+        label = "";
+    } while (*rest != '\0');
+}
+
 static void run_info(const struct invocation *in)
 {
     struct vm *vm = monitor_arg_vm(in, 0);
@@ -209,7 +225,7 @@ static void run_info(const struct invocation *in)
                        VM_RAM_BASE + vm->plan.ramdisk);
     }
     console_printf("dtb       at 0x%lx\n", VM_RAM_BASE + vm->plan.dtb);
-    console_printf("bootargs  %s\n", c->bootargs);
+    show_bootargs(c->bootargs);
     console_printf("console   %lu bytes lost to a slow line\n", console_vm_lost(vm->console));
     cmd_tools_info(vm);
 }

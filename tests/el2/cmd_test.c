@@ -53,8 +53,10 @@ static void run_break(const struct invocation *in)
         run_data();
     } else if (strcmp(how, "stack") == 0) {
         console_printf("%u\n", overflow_stack(0));
+    } else if (strcmp(how, "twice") == 0) {
+        panic("%s", (const char *)(uintptr_t)(UINT64_C(1) << 40));
     } else {
-        monitor_error(in, 0, "it is check, read, write, exec or stack");
+        monitor_error(in, 0, "it is check, read, write, exec, stack or twice");
     }
 }
 

@@ -195,6 +195,7 @@ static const struct feature features[] = {
     {"AMU", MRS(3, 3, 13, 2, 0), 4, 0, 44, 1, true},         /* AMCR_EL0 */
     {"MPAM", MRS(3, 0, 10, 5, 0), 4, 0, 40, 1, true},        /* MPAM1_EL1 */
     {"CSV2 SCXTNUM", MRS(3, 0, 13, 0, 7), 4, 0, 56, 2, true},
+    {"CSV2 SCXTNUM_EL0", MRS(3, 3, 13, 0, 7), 4, 0, 56, 2, true},
     {"DIT", MRS(3, 3, 4, 2, 5), 4, 0, 48, 1, false},
     {"PAN", MRS(3, 0, 4, 2, 3), 7, 1, 20, 1, false},
     {"UAO", MRS(3, 0, 4, 2, 4), 7, 2, 4, 1, false},

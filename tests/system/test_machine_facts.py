@@ -139,3 +139,14 @@ def test_more_cpus_than_newel_serves(boot):
     machine.expect(r"^newel: 32 CPUs, ", 30)
     machine.expect("newel-guest: up", 60)
     assert machine.expect_end(30) == newel.POWERED_OFF
+
+
+def test_console_without_interrupt(boot, tree):
+    """The UART is looked at, so that the operator is heard; VMs' output goes on."""
+    machine = boot(manifest(linux("one")), extra=tree(["-d", "FILE", "/pl011@9000000", "interrupts"]))
+    machine.expect("newel-guest: timers", 60)
+    machine.open_monitor()
+    assert "running" in machine.monitor("vm list")
+    machine.focus("one")
+    machine.shell("echo $((6 * 7))x")
+    machine.expect("^42x$")

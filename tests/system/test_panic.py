@@ -33,6 +33,16 @@ def test_panic(boot, how):
     assert machine.expect_end(30) == newel.PANICKED
 
 
+def test_fault_in_a_panic(boot):
+    machine = boot(manifest(raw("spin", SPIN, cpus=2), root=STAY), image=IMAGE)
+    machine.expect("^newel: spin: .*started$")
+    machine.open_monitor()
+    machine.send("break twice\r")
+    machine.expect("^newel: another fault during this panic$")
+    assert machine.expect_end(30) == newel.PANICKED
+    assert machine.text.count("panic") == 1 and "newel:   at" not in machine.text
+
+
 def test_the_image_for_users_has_no_such_command(boot):
     machine = boot(manifest(raw("spin", SPIN), root=STAY))
     machine.expect("^newel: spin: .*started$")

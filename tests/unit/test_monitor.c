@@ -549,6 +549,14 @@ static void test_machine(void **state)
     assert_says("free                  200      51200  largest run 100 MiB\n");
     type("vm info alpha");
     assert_says("bootargs  console=ttyAMA0\n");
+    static char longest[2048];
+    memset(longest, 'a', 2047);
+    longest[100] = 'b';
+    longest[2046] = 'z';
+    configs[0].bootargs = longest;
+    type("vm info alpha");
+    assert_says("\n          baaa");
+    assert_says("aaaz\nconsole");
     assert_says("console   77 bytes lost");
 }
 
