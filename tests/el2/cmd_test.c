@@ -6,6 +6,7 @@
 #include "lib/check.h"
 #include "map_cost.h"
 #include "mon/monitor.h"
+#include "move_pages.h"
 #include "vm/vm.h"
 #include "walk_check.h"
 
@@ -63,6 +64,7 @@ static void run_break(const struct invocation *in)
 const struct command test_commands[] = {
     {"break", "HOW", 1, 1, "break Newel", run_break},
     {"map", "", 0, 0, "map 1 GiB between two marks", run_map_cost},
+    {"move", "NAME ROUNDS", 2, 2, "move pages of a VM that runs the payload touch", run_move_pages},
     {"walk", "SEED", 1, 1, "compare AT with the software walker", run_walk_check},
     {0},
 };
