@@ -314,6 +314,7 @@ static void start_by_handover(const struct handover *h)
     start_console();
     power_init(&platform);
     check_cpu();
+    log_info("UEFI: %zu regions of runtime services are left alone", platform.efi.region_count);
 }
 
 noreturn void boot_primary(uint64_t info)

@@ -22,6 +22,7 @@ def two_vms(machine, described):
     """Two systems boot on four CPUs, the monitor works, and the machine goes off when both have."""
     machine.expect(described, 60)
     machine.expect("newel: Newel starts at EL2, image at 0x[0-9a-f]+00000$", 30)
+    machine.expect("newel: UEFI: [1-9][0-9]* regions of runtime services are left alone$", 30)
     machine.expect("newel: 4 CPUs, ", 30)
     machine.expect_all(*(rf"^{name}\| newel-guest: up cpus=2 " for name in ("alpha", "beta")), timeout=120)
     machine.open_monitor()
