@@ -75,9 +75,6 @@ static bool ram_settled(struct vcpu *v, uint64_t esr, uint64_t ipa, enum space_a
 {
     bool fetch = access == SPACE_FETCH;
     uint64_t sctlr = read_sysreg(sctlr_el1);
-    if (unlikely(!caches_on(sctlr))) {
-        caches_found_off(v);
-    }
     bool uncached = (~sctlr & (SCTLR_M | (fetch ? SCTLR_I : SCTLR_C))) != 0;
     switch (space_fault(&v->vm->space, gpa(ipa), access, uncached)) {
     case SPACE_RETRY:
@@ -242,6 +239,7 @@ enum trap_result trap_instruction_abort(struct vcpu *v, uint64_t esr)
         return TRAP_RETRY;
     }
     if (in_ram(v->vm, ipa)) {
+        caches_look(v); // the rare one of the faults in RAM: data aborts do without
         if (ram_settled(v, esr, ipa, SPACE_FETCH)) {
             return TRAP_RETRY;
         }

@@ -149,7 +149,7 @@ def test_caches_off(boot):
     puppet = Puppet(boot(pages()))
     page = puppet.map(FAR_PAGE)
     puppet.do("o")
-    puppet.do("p", page, 3)  # a fault: Newel sees it
+    puppet.do("p", page, 3)
     assert puppet.counted("x", page) == (3, {"exit.iabt": 1, **EXECUTED})
     change = puppet.counted("O")[1]
     assert change == {"exit.sysreg": 5, "sysreg.translation": 4, "sysreg.id": 1}
