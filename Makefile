@@ -75,7 +75,7 @@ $(BUILD)/test/newel.elf: $(EL2_TEST_OBJECTS) src/arch/newel.lds tools/symbols
 
 # And with a fault in the maintenance of caches each (mem/coherence.h), for the test of the checker that must find them.
 MUTATIONS := 1 2 3 4
-MUTATED := src/mem/coherence.c src/mem/space.c
+MUTATED := $(shell grep -l NEWEL_MUTATION src/*/*.c)
 define mutation
 $(BUILD)/mutation-$(1)/%.c.o: %.c $(SETUP_DONE)
 	@mkdir -p $$(@D)

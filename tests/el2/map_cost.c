@@ -17,7 +17,7 @@ void run_map_cost(const struct invocation *in)
     static struct stage2 s2;
 
     (void)in;
-    if (pool_create(&pool, OWNER_NEWEL, 16) != 0 || stage2_init(&s2, &pool, IPA_BITS, 0) != 0) {
+    if (pool_create(&pool, OWNER_NEWEL, 16) != 0 || stage2_init(&s2, &pool, IPA_BITS) != 0) {
         console_printf("map: no memory\n");
         return;
     }
