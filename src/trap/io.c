@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/io.h"
 
+#include "arch/at.h"
 #include "arch/sysreg.h"
 #include "call/backdoor.h"
 #include "mem/guest.h"
@@ -36,6 +37,21 @@ static const struct walk_regs *regs_of(struct callers_memory *m)
     return &m->regs;
 }
 
+#define TCR_HD BIT(40) // hardware keeps dirty state
+
+// The CPU's own walk, where that is right and finds something: it knows nothing of PAN, and would
+// take a clean page for a writable one.
+static bool translate_by_cpu(struct callers_memory *m, uint64_t va, bool write, gpa_t *ipa)
+{
+    const struct walk_regs *r = regs_of(m);
+    if ((r->el == 1 && r->pan) || (write && (r->tcr & TCR_HD))) {
+        return false;
+    }
+    uint64_t par = at_stage1(va, r->el == 0, write);
+    *ipa = gpa(PAR_ADDRESS(par) | (va & PAGE_MASK));
+    return (par & PAR_F) == 0;
+}
+
 #define DFSC_EXTERNAL      0x10u
 #define DFSC_EXTERNAL_WALK 0x14u // on a walk, and the level
 
@@ -61,6 +77,9 @@ static enum port_end refused(struct callers_memory *m, uint64_t va, gpa_t ipa, u
 static enum port_end translate(struct callers_memory *m, uint64_t va, bool write, gpa_t *ipa)
 {
     struct walk_result w = {0};
+    if (translate_by_cpu(m, va, write, ipa)) {
+        return PORT_DONE;
+    }
     walk_stage1(&m->v->vm->space.s2, regs_of(m), gva(va), write ? WALK_WRITE : WALK_READ, &w);
     if (w.fault == WALK_OK) {
         *ipa = w.ipa;
