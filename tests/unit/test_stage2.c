@@ -15,7 +15,8 @@
 #include "lib/error.h"
 #include "mem/guest.h"
 #include "mem/s2_desc.h"
-#include "mem/stage2.h"
+#include "mem/s2_op.h"
+#include "mem/stage2_lazy.h"
 
 #define GIB (UINT64_C(1) << 30)
 #define MIB (UINT64_C(1) << 20)
@@ -316,7 +317,7 @@ static void break_before_make(void **state)
 #define WINDOW_PAGES (3 * 262144u)
 #define MAPPED       BIT(63)
 
-static uint64_t *model; // pa | rights | type << 3 | MAPPED for each page, 0 if not mapped
+static uint64_t *model; // pa | rights | type << 4 | MAPPED for each page, 0 if not mapped
 static uint64_t rng = 7;
 
 static uint64_t pick(uint64_t n)
@@ -336,8 +337,8 @@ static void expect_page(uint64_t base, size_t page)
     assert_int_equal(err, 0);
     assert_int_equal(e.pa.v & ~PAGE_MASK, model[page] & ~MAPPED & ~PAGE_MASK);
     assert_int_equal(e.pa.v & PAGE_MASK, 0x123);
-    assert_int_equal(e.rights, model[page] & 7);
-    assert_int_equal(e.type, model[page] >> 3 & 1);
+    assert_int_equal(e.rights, model[page] & 15);
+    assert_int_equal(e.type, model[page] >> 4 & 1);
 }
 
 // Sizes that make pages, contiguous groups, blocks and mixtures.
@@ -383,7 +384,7 @@ static void do_map(uint64_t base, size_t page, size_t size)
         assert_int_equal(err, ERR_EXISTS);
     } else if (err == 0) {
         for (size_t i = 0; i < size; i++) {
-            model[page + i] = (pa + i * PAGE_SIZE) | rights | (uint64_t)type << 3 | MAPPED;
+            model[page + i] = (pa + i * PAGE_SIZE) | rights | (uint64_t)type << 4 | MAPPED;
         }
     } else {
         assert_int_equal(err, ERR_NOMEM);
@@ -411,7 +412,25 @@ static void do_protect(uint64_t base, size_t page, size_t size)
         return;
     }
     for (size_t i = page; i < page + size; i++) {
-        model[i] = model[i] == 0 ? 0 : (model[i] & ~UINT64_C(7)) | rights;
+        model[i] = model[i] == 0 ? 0 : (model[i] & ~UINT64_C(15)) | rights;
+    }
+}
+
+// As an override: execution that was not granted is not granted yet.
+static void do_override(uint64_t base, size_t page, size_t size)
+{
+    enum s2_rights rights = pick_rights();
+    int err = stage2_override_locked(&s2, gpa(base + page * PAGE_SIZE), size * PAGE_SIZE, rights);
+
+    if (err != 0) {
+        assert_int_equal(err, ERR_NOMEM);
+        return;
+    }
+    for (size_t i = page; i < page + size; i++) {
+        bool later = (rights & S2_X) != 0 && (model[i] & S2_X) == 0;
+        uint64_t granted = later ? (rights & ~S2_X) | S2_X_LATER : rights;
+
+        model[i] = model[i] == 0 ? 0 : (model[i] & ~UINT64_C(15)) | granted;
     }
 }
 
@@ -466,14 +485,17 @@ static void random_against_model(const struct s2_features *f, unsigned ipa_bits,
     for (int i = 0; i < operations; i++) {
         size_t size = MIN(pick_size(), WINDOW_PAGES), page = pick_page(size);
         size_t used = pool.used;
-        uint64_t what = pick(8);
+        uint64_t what = pick(9);
 
         if (what < 4) {
             do_map(base, page, size);
         } else if (what < 6) {
             do_unmap(base, page, size);
-        } else {
+        } else if (what < 8) {
             do_protect(base, page, size);
+        } else {
+            do_override(base, page, size);
+            (void)stage2_join(&s2, gpa(base + page * PAGE_SIZE)); // which nobody sees
         }
         assert_true(pool.used >= s2.root_pages && (what >= 4 || pool.used >= used));
         expect_page(base, page);
