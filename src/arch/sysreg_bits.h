@@ -59,7 +59,13 @@
 #define MDCR_TDOSA BIT(10)
 #define MDCR_TDRA  BIT(11)
 #define MDCR_TPMS  BIT(14)
+#define MDCR_HPMD  BIT(17)
 #define MDCR_TTRF  BIT(19)
+#define MDCR_HCCD  BIT(23)
+
+// PMCR_EL0
+#define PMCR_E       BIT(0)
+#define PMCR_N(pmcr) bits_get(pmcr, 15, 11)
 
 // MDSCR_EL1
 #define MDSCR_SS   BIT(0)

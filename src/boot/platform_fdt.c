@@ -629,6 +629,22 @@ static int read_timer(struct reader *r)
     return 0;
 }
 
+// Without one guests have no PMU. Bindings name the core; those that many machines have.
+static void read_pmu(struct reader *r)
+{
+    static const char *const compatible[] = {
+        "arm,armv8-pmuv3",     "arm,cortex-a53-pmu",  "arm,cortex-a55-pmu",  "arm,cortex-a57-pmu",
+        "arm,cortex-a72-pmu",  "arm,cortex-a73-pmu",  "arm,cortex-a76-pmu",  "arm,cortex-a78-pmu",
+        "arm,neoverse-n1-pmu", "arm,neoverse-n2-pmu", "arm,neoverse-v1-pmu", "arm,neoverse-v2-pmu",
+    };
+    struct host_ppis *p = &r->p->gic.ppi;
+    int node = find_compatible_of(r, compatible, ARRAY_SIZE(compatible));
+    uint32_t id = node >= 0 ? read_ppi(r, node, 0) : 0;
+    bool taken = id == p->maintenance || id == p->virtual_timer || id == p->el2_timer ||
+                 id == p->physical_timer;
+    p->pmu = taken ? 0 : id;
+}
+
 static int read_gic(struct reader *r)
 {
     int err = read_distributor(r);
@@ -640,7 +656,11 @@ static int read_gic(struct reader *r)
         return fail(r, "%s: no maintenance interrupt (a private one in interrupts)",
                     path_of(r, r->gic).text);
     }
-    return read_timer(r);
+    err = read_timer(r);
+    if (err == 0) {
+        read_pmu(r);
+    }
+    return err;
 }
 
 static void read_uart_interrupt(struct reader *r)

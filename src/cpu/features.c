@@ -79,7 +79,7 @@ static const struct id_field guest_fields[] = {
     {ZFR0, 52, 1, SVE},     // F32MM
     {ZFR0, 56, 1, SVE},     // F64MM
     {DFR0, 0, 9, PLAIN},    // DebugVer
-    {DFR0, 8, 5, PMU},      // PMUVer
+    {DFR0, 8, 6, PMU},      // PMUVer: FEAT_PMUv3p5
     {DFR0, 12, 15, PLAIN},  // BRPs; 15 is the largest number, not a sign
     {DFR0, 20, 15, PLAIN},  // WRPs
     {DFR0, 28, 15, PLAIN},  // CTX_CMPs
@@ -150,7 +150,7 @@ static const struct id_field guest_fields[] = {
     {ID_PFR0, 24, 1, PLAIN},  // DIT
     {ID_PFR1, 16, 1, PLAIN},  // GenTimer
     {ID_DFR0, 0, 9, PLAIN},   // CopDbg
-    {ID_DFR0, 24, 5, PMU},    // PerfMon
+    {ID_DFR0, 24, 6, PMU},    // PerfMon
     {ID_PFR2, 0, 1, PLAIN},   // CSV3
     {ID_PFR2, 4, 1, PLAIN},   // SSBS
     {ID_MMFR4, 4, 1, PLAIN},  // AC2
@@ -190,10 +190,16 @@ static unsigned pa_bits(const struct id_regs *ids)
     return bits[MIN(field(ids, MMFR0, 0), (int)ARRAY_SIZE(bits) - 1)];
 }
 
+// PMUVer, PerfMon: 0xf is a PMU that is not the architecture's.
+static int pmu_version(const struct id_regs *ids, unsigned index, unsigned shift)
+{
+    int value = field(ids, index, shift);
+    return value == 0xf ? 0 : value;
+}
+
 // MTE, RAS, PMU and so on: at the first version that has the feature at all.
 static void features_from_pfr(struct features *f, const struct id_regs *ids)
 {
-    int pmu = field_signed(ids, DFR0, 8);
     f->aarch32_el0 = field(ids, PFR0, 0) == 2;
     f->ras = field(ids, PFR0, 28) >= 1;
     f->sve = field(ids, PFR0, 32) >= 1;
@@ -203,7 +209,8 @@ static void features_from_pfr(struct features *f, const struct id_regs *ids)
     f->ssbs = field(ids, PFR1, 4) >= 1;
     f->mte = field(ids, PFR1, 8) >= 1;
     f->sme = field(ids, PFR1, 24) >= 1;
-    f->pmu = pmu >= 1;
+    f->pmu_version = (unsigned)pmu_version(ids, DFR0, 8);
+    f->pmu = f->pmu_version >= 1;
     f->spe = field(ids, DFR0, 32) >= 1;
     f->trbe = field(ids, DFR0, 44) >= 1;
     f->breakpoints = (unsigned)field(ids, DFR0, 12) + 1;
@@ -254,32 +261,38 @@ void features_from(struct features *f, const struct id_regs *raw)
     f->errata = errata_of(raw);
 }
 
-// Where a larger number is not more, but a negative one: FP, AdvSIMD, PMUVer, PerfMon (0xf: not the
-// architecture's), DoubleLock, MTPMU, TGran64, TGran4, E2H0.
+// Where a larger number is not more, but a negative one: FP, AdvSIMD, DoubleLock, MTPMU, TGran64,
+// TGran4, E2H0.
 static bool is_signed(unsigned index, unsigned shift)
 {
     switch (index) {
     case PFR0:
         return shift == 16 || shift == 20;
     case DFR0:
-        return shift == 8 || shift == 36 || shift == 48;
+        return shift == 36 || shift == 48;
     case MMFR0:
         return shift == 24 || shift == 28;
     case MMFR4:
-    case ID_DFR0:
         return shift == 24;
     default:
         return false;
     }
 }
 
+static int field_value(const struct id_regs *ids, unsigned index, unsigned shift)
+{
+    if ((index == DFR0 && shift == 8) || (index == ID_DFR0 && shift == 24)) {
+        return pmu_version(ids, index, shift);
+    }
+    return is_signed(index, shift) ? field_signed(ids, index, shift) : field(ids, index, shift);
+}
+
 static uint64_t merge_register(const struct id_regs *a, const struct id_regs *b, unsigned index)
 {
     uint64_t merged = 0;
     for (unsigned shift = 0; shift < 64; shift += 4) {
-        int less = is_signed(index, shift)
-                       ? MIN(field_signed(a, index, shift), field_signed(b, index, shift))
-                       : MIN(field(a, index, shift), field(b, index, shift));
+        int of_a = field_value(a, index, shift), of_b = field_value(b, index, shift);
+        int less = MIN(of_a, of_b);
         merged |= (uint64_t)((unsigned)less & 0xf) << shift;
     }
     return merged;
@@ -319,11 +332,9 @@ static bool hidden(const struct id_policy *policy, enum field_kind kind)
 
 static uint64_t guest_field(const struct features *f, const struct id_field *g)
 {
-    int value = g->kind == SIGNED || g->kind == PMU ? field_signed(&f->raw, g->index, g->shift)
-                                                    : field(&f->raw, g->index, g->shift);
-    if (g->kind == PMU) {
-        value = MAX(value, 0);
-    }
+    int value = g->kind == SIGNED ? field_signed(&f->raw, g->index, g->shift)
+                : g->kind == PMU  ? pmu_version(&f->raw, g->index, g->shift)
+                                  : field(&f->raw, g->index, g->shift);
     return (uint64_t)((unsigned)MIN(value, (int)g->max) & 0xf) << g->shift;
 }
 

@@ -26,6 +26,7 @@ struct features {
     bool aarch32_el0;
     bool vhe, pan, hafdbs, xnx, fwb, ttl, range_tlbi, evt, fgt, ecv, bbm2, hcx;
     bool pauth, sve, sme, mte, ras, amu, pmu, spe, trbe, csv2, csv3, rndr, lse, ssbs;
+    unsigned pmu_version;              // PMUVer, 0 where there is no PMUv3
     unsigned breakpoints, watchpoints; // hardware's: 2..16
     unsigned sve_length;               // bytes of the longest vectors; 0 without SVE
     uint32_t errata;                   // of any CPU: bits of cpu/errata.h

@@ -95,6 +95,7 @@ void switch_init_cpu(const struct id_regs *own)
     install_vectors(own);
     disable_fine_grained_traps();
     debug_init_cpu();
+    pmu_init_cpu();
     write_sysreg(vpidr_el2, read_sysreg(midr_el1));
     write_sysreg(hstr_el2, 0);
     // CNTPCT may be read, the physical timer is emulated.
@@ -246,10 +247,7 @@ void switch_init_vcpu(struct vcpu *v)
         v->hcr |= HCR_TID2 | HCR_TPU; // trap/icache.c
     }
     v->cptr = CPTR_RES1 | CPTR_TZ | CPTR_TFP | CPTR_TTA | (features.amu ? CPTR_TAM : 0);
-    v->mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TPM | MDCR_TPMCR | MDCR_TPMS | MDCR_TTRF;
-    if (features.pmu) {
-        v->mdcr |= bits_get(read_sysreg(pmcr_el0), 15, 11); // HPMN: no counter is EL2's
-    }
+    v->mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TPMS | MDCR_TTRF | pmu_mdcr();
     v->loaded_cpu = v->fp_cpu = -1;
 }
 
@@ -268,6 +266,9 @@ static OUTLINE void save_extra(struct vcpu *v)
     if (v->pauth_used) {
         pauth_save(v);
     }
+    if (v->pmu_used) {
+        pmu_save(v);
+    }
     if (v->ras) {
         v->vdisr = read_sysreg(VDISR_EL2);
         v->vsesr = read_sysreg(VSESR_EL2);
@@ -278,6 +279,9 @@ static OUTLINE void load_extra(struct vcpu *v)
 {
     if (v->pauth_used) {
         pauth_load(v);
+    }
+    if (v->pmu_used) {
+        pmu_load(v);
     }
     if (v->ras) {
         write_sysreg(VDISR_EL2, v->vdisr);
@@ -365,6 +369,9 @@ void vcpu_load(struct vcpu *v)
         find_fp_live(v, cpu);
     }
     if (unlikely(cpu->loaded == v && v->loaded_cpu == (int)cpu->id)) {
+        if (v->pmu_used) { // vcpu_save() stops it
+            pmu_load(v);
+        }
         return;
     }
     load_registers(v);

@@ -19,6 +19,9 @@ void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg)
     v->hcr &= ~(HCR_API | HCR_APK | HCR_VSE);
     v->pauth_used = false;
     v->serror = false;
+    v->pmu_used = false;
+    memset(&v->pmu, 0, sizeof(v->pmu));
+    v->mdcr |= MDCR_TPM | MDCR_TPMCR;
     v->fp_live = false;
     v->vdisr = v->vsesr = 0;
     v->sve_whole = false;

@@ -4,6 +4,7 @@
 
 #include "cpu/counters.h"
 #include "cpu/debug.h"
+#include "cpu/pmu.h"
 #include "lib/addr.h"
 #include "lib/list.h"
 
@@ -90,8 +91,9 @@ struct vcpu {
         struct {
             bool fp_live; // the FP registers of this CPU hold this vCPU's
             bool pauth_used;
-            bool serror; // HCR_EL2.VSE: a virtual SError was pending when it was last looked at
-            bool ras;    // the machine has FEAT_RAS, and with it a register that a guest reaches
+            bool pmu_used; // cpu/pmu.h
+            bool serror;   // HCR_EL2.VSE: a virtual SError was pending when it was last looked at
+            bool ras;      // the machine has FEAT_RAS, and with it a register that a guest reaches
         };
         uint64_t extra; // any of these: a switch has more to do than it always has
     };
@@ -105,6 +107,7 @@ struct vcpu {
     bool brk_calls; // BRK #0x86 is to come to EL2; see cpu/debug.h
     struct pauth_keys keys;
     uint64_t vdisr, vsesr; // of FEAT_RAS
+    struct pmu pmu;
     struct fp_regs fp __attribute__((aligned(16)));
     void *sve;    // cpu/sve.h; NULL where the guest is shown none
     uint64_t zcr; // ZCR_EL1, while the machine holds another's

@@ -199,6 +199,9 @@ static void reset_private(uint64_t gicr)
     }
     uint64_t on = BIT(HOST_SGI_KICK) | BIT(HOST_SGI_STOP) | BIT(ppi->maintenance) |
                   BIT(ppi->virtual_timer) | BIT(ppi->el2_timer);
+    if (ppi_valid(ppi->pmu)) {
+        on |= BIT(ppi->pmu);
+    }
     mmio_write32(sgi + GICD_ISENABLER, (uint32_t)on);
 }
 

@@ -18,6 +18,7 @@ enum {
 // Host PPIs; numbers from the device tree or ACPI, checked to be 16..31.
 struct host_ppis {
     uint32_t maintenance, virtual_timer, el2_timer, physical_timer;
+    uint32_t pmu; // 0: none
 };
 
 struct gic_config {

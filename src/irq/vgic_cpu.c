@@ -57,7 +57,7 @@ static void fold_for_save(struct vgic_cpu *c)
     spin_lock(&c->vgic->lock);
     uint32_t cpus = vgic_fold(c);
     vgic_clear_stale(c);
-    vgic_refresh_timer(c);
+    vgic_refresh_lines(c);
     if (c->timer_held) {
         c->timer_held = false;
         gic_set_ppi_active(c->vgic->timer_ppi, false); // the next vCPU's timer is to be heard
@@ -153,7 +153,7 @@ bool vgic_signals(struct vgic_cpu *c)
     vgic_drain(c);
     if (c->running) {
         cpus = vgic_fold(c);
-        vgic_refresh_timer(c);
+        vgic_refresh_lines(c);
     }
     vgic_pick(c, f.vmcr, &p);
     for (unsigned i = 0; i < p.count && !any; i++) {

@@ -3,6 +3,7 @@
 #include "irq/vgic_state.h"
 
 #include "irq/gic.h"
+#include "irq/vpmu.h"
 #include "irq/vtimer.h"
 
 // ---- SGIs that were sent without the lock ----
@@ -239,10 +240,13 @@ bool vgic_sample_timer(struct vgic_cpu *c)
     return line;
 }
 
-void vgic_refresh_timer(struct vgic_cpu *c)
+void vgic_refresh_lines(struct vgic_cpu *c)
 {
     if (c->bank.line & VTIMER_BIT) {
         (void)vgic_sample_timer(c);
+    }
+    if (unlikely(c->bank.line & PMU_BIT) && !vpmu_still_high(c->vcpu)) {
+        c->bank.line &= ~PMU_BIT;
     }
 }
 
@@ -285,7 +289,7 @@ void vgic_fill(struct vgic_cpu *c)
 {
     struct vgic_picks p;
     uint64_t vmcr = ich_read_vmcr();
-    vgic_refresh_timer(c);
+    vgic_refresh_lines(c);
     vgic_pick(c, vmcr, &p);
     vgic_place(c, vmcr, &p);
 }

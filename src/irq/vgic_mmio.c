@@ -84,6 +84,7 @@ static uint32_t read_pending(const struct view *w)
     if (w->bank == 0 && w->owner == w->self) { // the machine tells of a rise only, and not at once
         told = b->line & VTIMER_BIT;
         line = vgic_sample_timer(w->self) ? VTIMER_BIT : 0;
+        vgic_refresh_lines(w->self);
     }
     uint32_t pending = vgic_pending(b) | line;
     end(w, told & ~line);

@@ -21,6 +21,7 @@
 #define VGIC_LRS       16
 #define VGIC_NO_TARGET 0xff
 #define VTIMER_BIT     (UINT32_C(1) << VGIC_PPI_VTIMER)
+#define PMU_BIT        (UINT32_C(1) << VGIC_PPI_PMU)
 
 #define GICD_CTLR_ENABLE0 BIT(0)
 #define GICD_CTLR_ENABLE1 BIT(1)
@@ -174,7 +175,7 @@ void vgic_clear_stale(struct vgic_cpu *c);
 // The virtual timer's output now. A level that has fallen since the machine told of it is not
 // pending any more.
 bool vgic_sample_timer(struct vgic_cpu *c);
-void vgic_refresh_timer(struct vgic_cpu *c); // the same, where it matters
+void vgic_refresh_lines(struct vgic_cpu *c); // the same, and for the PMU's, where it matters
 
 // What goes into list registers, the most urgent first: pending; then active, which a guest can
 // also end without its list register, at the price of a maintenance interrupt; then pending in a

@@ -11,6 +11,7 @@
 #include "dev/uart_host.h"
 #include "irq/gic.h"
 #include "irq/vgic.h"
+#include "irq/vpmu.h"
 #include "irq/vtimer.h"
 #include "lib/check.h"
 #include "lib/log.h"
@@ -140,6 +141,8 @@ static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, uint
         cpu_halt();
     } else if (intid >= 32) {
         uart_interrupt();
+    } else if (intid == ppi->pmu && v != NULL && vpmu_interrupt(v)) {
+        return; // stays active until its line has fallen
     }
     gic_deactivate(intid);
 }

@@ -5,6 +5,7 @@
 #include "arch/sysreg.h"
 #include "cpu/features.h"
 #include "irq/vgic.h"
+#include "irq/vpmu.h"
 #include "irq/vtimer.h"
 #include "trap/gpr.h"
 #include "trap/inject.h"
@@ -26,7 +27,7 @@
 void sysreg_init_vm(struct vm *vm)
 {
     vm->id_policy.hide_sve = !vm->config->sve;
-    vm->id_policy.hide_pmu = true;
+    vm->id_policy.hide_pmu = !(vm->config->pmu && vpmu_available());
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
         vm->id[8 + i] = features_guest_id(&features, &vm->id_policy, i);
     }
@@ -94,6 +95,12 @@ static enum trap_result pauth_key(struct vcpu *v, uint32_t iss)
     return pauth_enable(v) ? TRAP_RETRY : undefined(v, iss);
 }
 
+static enum trap_result pmu_register(struct vcpu *v, uint32_t iss)
+{
+    bool enabled = !v->vm->id_policy.hide_pmu && pmu_enable(v);
+    return enabled ? TRAP_RETRY : undefined(v, iss);
+}
+
 // Rows by CRm, of 8 registers by op2.
 static enum trap_result id_register(struct vcpu *v, uint32_t iss)
 {
@@ -131,23 +138,24 @@ static const struct sysreg_rule {
     {0, KEY(3, 0, 10, 2, 0), translation_register},                 // MAIR_EL1
     {0, KEY(3, 0, 10, 3, 0), translation_register},                 // AMAIR_EL1
     {0, KEY(3, 0, 13, 0, 1), translation_register},                 // CONTEXTIDR_EL1
+    {ANY_OP2, KEY(3, 0, 9, 14, 0), pmu_register},                   // PMINTENSET, PMINTENCLR, PMMIR
+    {ANY_CRM | ANY_OP2, KEY(3, 3, 9, 0, 0), pmu_register},          // PMU at EL0
+    {KEY(0, 0, 0, 7, 7), KEY(3, 3, 14, 8, 0), pmu_register}, // PMEVCNTR, PMEVTYPER, PMCCFILTR
     // Absent features
-    {ANY_CRM | ANY_OP2, KEY(3, 0, 0, 0, 0), undefined},   // writes to the ID space, CRm 8 and up
-    {ANY_CRM | ANY_OP2, KEY(3, 0, 9, 0, 0), undefined},   // PMU, SPE, TRBE
-    {ANY_CRM | ANY_OP2, KEY(3, 3, 9, 0, 0), undefined},   // PMU at EL0
-    {KEY(0, 0, 0, 7, 7), KEY(3, 3, 14, 8, 0), undefined}, // PMEVCNTR, PMEVTYPER, PMCCFILTR
-    {ANY_CRM | ANY_OP2, KEY(3, 3, 13, 0, 0), undefined},  // AMU, SCXTNUM_EL0, TPIDR2_EL0
-    {0, KEY(3, 0, 13, 0, 7), undefined},                  // SCXTNUM_EL1
-    {KEY(0, 0, 0, 7, 7), KEY(3, 0, 5, 0, 0), undefined},  // ERR*, TFSR*: RAS, MTE
-    {ANY_OP2, KEY(3, 0, 12, 1, 0), undefined},            // DISR_EL1
-    {ANY_OP2, KEY(3, 0, 10, 4, 0), undefined},            // LOR*
-    {ANY_OP2, KEY(3, 0, 10, 5, 0), undefined},            // MPAM*
-    {ANY_OP2, KEY(3, 0, 10, 2, 0), undefined},            // PIR, POR, MAIR2
-    {ANY_OP2, KEY(3, 3, 10, 2, 0), undefined},            // POR_EL0
-    {ANY_OP2, KEY(3, 0, 1, 0, 0), undefined},             // SCTLR2, RGSR, GCR
-    {ANY_OP2, KEY(3, 0, 1, 2, 0), undefined},             // ZCR, SMCR, SMPRI, TRFCR
-    {ANY_OP2, KEY(3, 0, 2, 0, 0), undefined},             // TCR2
-    {ANY_OP2, KEY(3, 0, 2, 5, 0), undefined},             // GCS*
+    {ANY_CRM | ANY_OP2, KEY(3, 0, 0, 0, 0), undefined},  // writes to the ID space, CRm 8 and up
+    {ANY_CRM | ANY_OP2, KEY(3, 0, 9, 0, 0), undefined},  // SPE, TRBE
+    {ANY_CRM | ANY_OP2, KEY(3, 3, 13, 0, 0), undefined}, // AMU, SCXTNUM_EL0, TPIDR2_EL0
+    {0, KEY(3, 0, 13, 0, 7), undefined},                 // SCXTNUM_EL1
+    {KEY(0, 0, 0, 7, 7), KEY(3, 0, 5, 0, 0), undefined}, // ERR*, TFSR*: RAS, MTE
+    {ANY_OP2, KEY(3, 0, 12, 1, 0), undefined},           // DISR_EL1
+    {ANY_OP2, KEY(3, 0, 10, 4, 0), undefined},           // LOR*
+    {ANY_OP2, KEY(3, 0, 10, 5, 0), undefined},           // MPAM*
+    {ANY_OP2, KEY(3, 0, 10, 2, 0), undefined},           // PIR, POR, MAIR2
+    {ANY_OP2, KEY(3, 3, 10, 2, 0), undefined},           // POR_EL0
+    {ANY_OP2, KEY(3, 0, 1, 0, 0), undefined},            // SCTLR2, RGSR, GCR
+    {ANY_OP2, KEY(3, 0, 1, 2, 0), undefined},            // ZCR, SMCR, SMPRI, TRFCR
+    {ANY_OP2, KEY(3, 0, 2, 0, 0), undefined},            // TCR2
+    {ANY_OP2, KEY(3, 0, 2, 5, 0), undefined},            // GCS*
     {ANY_OP2, KEY(3, 3, 2, 5, 0), undefined},
     {0, KEY(3, 3, 0, 0, 1), cache_type},                // CTR_EL0
     {KEY(0, 0, 0, 0, 1), KEY(3, 1, 0, 0, 0), cache_id}, // CCSIDR_EL1, CLIDR_EL1

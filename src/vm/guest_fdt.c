@@ -191,6 +191,14 @@ static void put_timer(struct writer *w)
     end(w);
 }
 
+static void put_pmu(struct writer *w)
+{
+    begin(w, "pmu");
+    put_list(w, "interrupts", IRQ_PPI, VGIC_PPI_PMU - 16, IRQ_LEVEL_HIGH);
+    put_string(w, "compatible", "arm,armv8-pmuv3");
+    end(w);
+}
+
 static void put_cpu(struct writer *w, uint64_t mpidr)
 {
     char name[40];
@@ -251,6 +259,9 @@ static void put_tree(struct writer *w, const struct guest_fdt_params *p)
     put_gic(w, p->config->cpus);
     put_cpus(w, p);
     put_timer(w);
+    if (p->has_pmu) {
+        put_pmu(w);
+    }
     put_clock(w);
     if (p->config->guest_tools) {
         put_hypervisor(w);

@@ -13,6 +13,7 @@ struct guest_fdt_params {
     uint64_t kaslr_seed;                 // 0: none
     uint64_t rng_seed[4];
     bool has_rng_seed;
+    bool has_pmu;
 };
 
 // Writes the tree into buf. Its size, or a negative error (ERR_RANGE: buf too small).

@@ -64,6 +64,7 @@ static const struct property vm_properties[] = {
     {"cpu-affinity", KIND_CPUS, FIELD(struct vm_config, affinity)},
     {"weight", KIND_U32, FIELD(struct vm_config, weight), .min = 1, .max = 10000},
     {"autostart", KIND_CHOICE, FIELD(struct vm_config, autostart), .words = {"no", "yes"}},
+    {"pmu", KIND_CHOICE, FIELD(struct vm_config, pmu), .words = {"off", "on"}},
     {"populate", KIND_CHOICE, FIELD(struct vm_config, lazy), .words = {"eager", "lazy"}},
     {"populate-granule", KIND_CHOICE, FIELD(struct vm_config, small_pages), .words = {"2m", "4k"}},
     {"guest-tools", KIND_CHOICE, FIELD(struct vm_config, guest_tools), .words = {"none", "vmware"}},

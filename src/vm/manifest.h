@@ -51,6 +51,7 @@ struct vm_config {
     unsigned guestinfo_count;
     bool test_ports;  // "no" or "yes"; in the tests' image alone
     bool small_pages; // populate-granule = "4k"; "2m" if left out
+    bool pmu;         // "on" or "off"; false if left out
 };
 
 struct manifest {

@@ -338,7 +338,7 @@ static void draw_seeds(struct guest_fdt_params *params)
 
 static int build_device_tree(struct vm *vm)
 {
-    struct guest_fdt_params params = {.config = vm->config};
+    struct guest_fdt_params params = {.config = vm->config, .has_pmu = !vm->id_policy.hide_pmu};
     draw_seeds(&params);
     for (unsigned i = 0; i < vm->config->cpus; i++) {
         params.mpidr[i] = vm->vcpu[i]->mpidr & MPIDR_AFFINITY;
@@ -654,6 +654,10 @@ int vms_init(const struct manifest *manifest, char *message, size_t message_size
         vm->console = console_vm_add(vm->config->name, vm);
         CHECK(load_plan(vm->config, &vm->plan) == 0); // the manifest's reader made sure
         sysreg_init_vm(vm);
+        if (vm->config->pmu && vm->id_policy.hide_pmu) {
+            log_warn("%s: no PMU: the machine has none of version 3 with a private interrupt",
+                     vm->config->name);
+        }
     }
     bool any = false;
     // All of them have their memory before the first one starts: a manifest that asks for too much

@@ -42,6 +42,7 @@ static void add_vm(void *fdt, const char *name)
     fdt_property(fdt, "cpu-affinity", cpus, sizeof(cpus));
     fdt_property_u32(fdt, "weight", 7);
     fdt_property_string(fdt, "autostart", "yes");
+    fdt_property_string(fdt, "pmu", "on");
     fdt_property_string(fdt, "guest-tools", "vmware");
     fdt_begin_node(fdt, "guestinfo");
     fdt_property_string(fdt, "a", "b");

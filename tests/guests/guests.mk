@@ -42,6 +42,13 @@ $(X86_PROBE): $(GUEST_DIR)/backdoor_probe.c $(wildcard $(GUEST_DIR)/x86/*) inclu
 	@clang $(X86_FLAGS) -nostdlib -static -fuse-ld=lld -Wl,-Ttext=0x100000,-e,start32,--build-id=none,-z,noexecstack -o $@ \
 		$(filter %.c %.S,$^)
 
+# A Linux program, for the test guest's ramdisk.
+PERF_COUNT := $(GUEST_OUT)/linux/perf_count
+$(PERF_COUNT): tests/system/perf_count.c $(GUEST_DIR)/guests.mk
+	@mkdir -p $(@D)
+	@echo '  GUEST   linux/perf_count'
+	@aarch64-linux-gnu-gcc -std=gnu11 -O2 -static -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -o $@ $<
+
 .PHONY: guests
-guests: $(GUEST_BINS) $(X86_PROBE)
+guests: $(GUEST_BINS) $(X86_PROBE) $(PERF_COUNT)
 .SECONDARY: $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf)

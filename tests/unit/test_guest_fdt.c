@@ -105,6 +105,18 @@ static void test_what_is_not_there(void **state)
     check_string("/chosen", "bootargs", "");
 }
 
+static void test_pmu(void **state)
+{
+    (void)state;
+    build(&params);
+    assert_true(fdt_path_offset(fdt, "/pmu") < 0);
+    struct guest_fdt_params with = params;
+    with.has_pmu = true;
+    build(&with);
+    check_string("/pmu", "compatible", "arm,armv8-pmuv3");
+    CHECK_CELLS("/pmu", "interrupts", 1, 7, 4);
+}
+
 static void test_cpus(void **state)
 {
     (void)state;
@@ -209,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_and_chosen),
         cmocka_unit_test(test_what_is_not_there),
+        cmocka_unit_test(test_pmu),
         cmocka_unit_test(test_cpus),
         cmocka_unit_test(test_interrupts),
         cmocka_unit_test(test_largest),

@@ -157,7 +157,7 @@ static void test_all_properties(void **state)
                          "ramdisk = /incbin/(\"@ramdisk\"); bootargs = \"console=ttyAMA0 quiet\";"
                          "load-offset = <0x0 0x200000>; device-tree-offset = <0>; "
                          "cpu-affinity = <3 1>; weight = <10000>;"
-                         "autostart = \"no\"; sve = \"off\"; "
+                         "autostart = \"no\"; sve = \"off\"; pmu = \"on\"; "
                          "guest-tools = \"vmware\"; backdoor-brk = \"yes\"; }; }; };");
     assert_string_equal(message, "");
     assert_int_equal(err, 0);
@@ -179,6 +179,8 @@ static void test_all_properties(void **state)
     assert_false(c->sve);
     assert_true(c->guest_tools);
     assert_true(c->backdoor_brk);
+    assert_true(c->pmu);
+    assert_false(manifest.vm[0].pmu);
 }
 
 static void test_guestinfo(void **state)
@@ -330,7 +332,7 @@ static void test_wrong_values(void **state)
         {IN_VM(VM "cpu = <1>;"),
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, kernel-file, "
              "ramdisk, ramdisk-file, bootargs, load-offset, device-tree-offset, cpu-affinity, "
-             "weight, autostart, "
+             "weight, autostart, pmu, "
              "populate, populate-granule, guest-tools, backdoor-brk, sve)"},
         {IN_VM(VM "guest-tools = \"kvm\";"),
          WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},

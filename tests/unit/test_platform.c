@@ -46,6 +46,8 @@ static const char board[] =
     "timer { compatible = \"arm,armv8-timer\";\n"
     "  interrupt-names = \"virt\", \"hyp-phys\", \"phys\";\n"
     "  interrupts-extended = <&gic 1 11 8 0>, <&gic 1 10 8 0>, <&gic 1 14 8 0>; };\n"
+    "pmu { compatible = \"arm,cortex-a72-pmu\", \"arm,armv8-pmuv3\";\n"
+    "  interrupts-extended = <&gic 1 7 4 0>; };\n"
     "soc { #address-cells = <1>; #size-cells = <1>; compatible = \"simple-bus\";\n"
     "  ranges = <0x10000000 0 0x10000000 0x1000000>, <0x40000000 1 0x40000000 0x10000000>;\n"
     "  bus@1000 { #address-cells = <1>; #size-cells = <1>; compatible = \"simple-bus\";\n"
@@ -127,6 +129,7 @@ static void test_board_devices(void **state)
     assert_int_equal(p.gic.ppi.virtual_timer, 27);
     assert_int_equal(p.gic.ppi.el2_timer, 26);
     assert_int_equal(p.gic.ppi.physical_timer, 30);
+    assert_int_equal(p.gic.ppi.pmu, 23);
     assert_int_equal(p.uart.type, UART_PL011);
     assert_int_equal(p.uart.base.v, 0x140001200);
     assert_int_equal(p.uart.size, 0x1000);

@@ -3,7 +3,9 @@
 #include "arch/at.h"
 #include "arch/sysreg.h"
 #include "fake_at.h"
+#include "fake_pmu.h"
 #include "irq/vgic.h"
+#include "irq/vpmu.h"
 #include "irq/vtimer.h"
 #include "lib/check.h"
 #include "lib/log.h"
@@ -167,6 +169,19 @@ bool vgic_rdist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64
     return offset < 2 * VGIC_RDIST_SIZE;
 }
 
+static bool has_pmu;
+
+bool vpmu_available(void)
+{
+    return has_pmu;
+}
+
+void machine_pmu_stopped(struct vcpu *stopped, bool line)
+{
+    (void)stopped;
+    (void)line;
+}
+
 void vgic_send_sgi(struct vgic_cpu *from, uint64_t value, bool group1)
 {
     (void)from;
@@ -286,6 +301,44 @@ static void policy_is_worked_out(void **state)
     assert_int_equal(vm.id[4 * 8], 0x11);
     assert_int_equal(vm.id[8], 0);
     assert_true(vm.id_policy.hide_sve && vm.id_policy.hide_pmu);
+}
+
+static void performance_monitors(void **state)
+{
+    (void)state;
+    features.raw.r[ID_INDEX(5, 0)] = 0x800;
+    config.pmu = true;
+    sysreg_init_vm(&vm);
+    assert_int_equal(bits_get(vm.id[5 * 8], 11, 8), 0);
+    assert_int_equal(trap_sysreg(v, iss(3, 3, 9, 12, 0, 0, true)), TRAP_FAULT);
+    has_pmu = true;
+    sysreg_init_vm(&vm);
+    assert_int_equal(bits_get(vm.id[5 * 8], 11, 8), 6); // FEAT_PMUv3p5 at most
+    v->mdcr = MDCR_TDA | MDCR_TPM | MDCR_TPMCR;
+    assert_int_equal(trap_sysreg(v, iss(3, 3, 14, 12, 0, 0, true)), TRAP_RETRY); // PMEVTYPER0_EL0
+    assert_int_equal(v->mdcr, MDCR_TDA);
+    assert_int_equal(fake_sysregs.mdcr_el2, MDCR_TDA);
+    // What traps with the traps off is no register of the PMU's.
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 9, 14, 4, 0, true)), TRAP_FAULT);
+    assert_int_equal(trap_sysreg(v, iss(3, 0, 9, 9, 0, 0, true)), TRAP_FAULT); // PMSCR_EL1
+    // Counting, it is switched; at rest it traps again.
+    fake_pmu.pmcr = PMCR_E;
+    fake_pmu.cntenset = 1;
+    fake_pmu.evcntr[0] = 42;
+    pmu_save(v);
+    assert_int_equal(fake_pmu.pmcr, 0);
+    assert_true(v->pmu_used);
+    pmu_load(v);
+    assert_int_equal(fake_pmu.pmcr, PMCR_E);
+    fake_pmu.cntenset = 0;
+    pmu_save(v);
+    assert_false(v->pmu_used);
+    assert_int_equal(fake_sysregs.mdcr_el2, MDCR_TDA | MDCR_TPM | MDCR_TPMCR);
+    assert_true(pmu_enable(v));
+    assert_int_equal(fake_pmu.evcntr[0], 42);
+    config.pmu = has_pmu = false;
+    sysreg_init_vm(&vm);
+    assert_int_equal(bits_get(vm.id[5 * 8], 11, 8), 0);
 }
 
 static void software_interrupts(void **state)
@@ -844,6 +897,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(id_registers),
         T(policy_is_worked_out),
+        T(performance_monitors),
         T(software_interrupts),
         T(timers_debug_and_the_rest),
         T(absent_features_are_undefined),

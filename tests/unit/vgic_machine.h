@@ -576,7 +576,7 @@ static void step_line(void)
         model_set_line(model_int(0, n), level);
     } else {
         int v = (int)draw(VCPUS);
-        uint32_t n = chance(2) ? VGIC_PPI_PTIMER : VGIC_PPI_PMU;
+        uint32_t n = chance(2) ? VGIC_PPI_PTIMER : 22;
         vgic_set_ppi(machine.vcpu[v].vgic, n, level);
         model_set_line(model_int(v, n), level);
     }
