@@ -105,6 +105,7 @@
 #define EC_BREAKPT_LOWER 0x30u
 #define EC_SSTEP_LOWER   0x32u
 #define EC_WATCHPT_LOWER 0x34u
+#define EC_BKPT32        0x38u
 #define EC_BRK64         0x3cu
 // Abort ISS
 #define ISS_ISV      BIT(24)

@@ -51,6 +51,7 @@ static const struct trap_class trap_classes[64] = {
     [EC_BREAKPT_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
     [EC_SSTEP_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
     [EC_WATCHPT_LOWER] = {trap_debug, CNT_EXIT_DEBUG},
+    [EC_BKPT32] = {trap_debug, CNT_EXIT_DEBUG},
     [EC_BRK64] = {trap_debug, CNT_EXIT_DEBUG},
 };
 #pragma clang diagnostic pop

@@ -325,6 +325,23 @@ TEST(other_breaks_are_the_guests)
     }
 }
 
+extern char bkpt_insn[];
+void bkpt_at_el0(uint64_t unused);
+
+/* AArch32's breakpoint comes with BRK where that is a call, and is none itself. */
+TEST(breaks_of_aarch32_are_the_guests)
+{
+    struct exc_info info;
+
+    TOOLS_ONLY;
+    SKIP_UNLESS((read_sysreg(id_aa64pfr0_el1) & 0xf) == 2, "no AArch32");
+    EXPECT(expect_exception(&info, bkpt_at_el0, 0));
+    EXPECT_EQ(info.esr, (uint64_t)EC_BKPT32 << 26 | 1ul << 25 | 0x86);
+    EXPECT_EQ(info.elr, bkpt_insn);
+    EXPECT_EQ(info.spsr & 0x1f, 0x10);
+    EXPECT_EQ(info.vector, 12);
+}
+
 /* While the guest debugs by hardware, all BRKs are its own; afterwards it may call again. */
 TEST(breaks_while_debugging)
 {

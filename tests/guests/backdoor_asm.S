@@ -60,3 +60,15 @@ call_with_fp:
     orr x0, x0, x2
     ldp x29, x30, [sp], #16
     ret
+
+// BKPT #0x86 of A32 at EL0, from EL1: ends in an exception.
+    .global bkpt_at_el0, bkpt_insn
+bkpt_at_el0:
+    adr x9, bkpt_insn
+    msr elr_el1, x9
+    mov x9, #0x1d0      // User mode, SError, IRQ and FIQ masked
+    msr spsr_el1, x9
+    isb
+    eret
+bkpt_insn:
+    .inst 0xe1200876    // BKPT #0x86

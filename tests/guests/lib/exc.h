@@ -43,6 +43,7 @@ typedef void (*exc_irq_fn)(void);
 #define EC_BREAKPOINT_CUR 0x31
 #define EC_STEP_CUR       0x33
 #define EC_WATCHPOINT_CUR 0x35
+#define EC_BKPT32         0x38
 #define EC_BRK64          0x3c
 
 /* Runs fn(arg) at EL1; true if a synchronous exception ended it, which *info then describes. May be
