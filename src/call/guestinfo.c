@@ -72,6 +72,7 @@ static void remove_at(struct guestinfo *g, size_t offset)
     size_t size = entry_at(g, offset)->size;
     memmove(g->memory + offset, g->memory + offset + size, g->used - offset - size);
     g->used -= size;
+    g->pairs--;
 }
 
 static void append(struct guestinfo *g, struct text key, struct text value)
@@ -83,6 +84,7 @@ static void append(struct guestinfo *g, struct text key, struct text value)
     memcpy(e + 1, key.bytes, key.size);
     memcpy((char *)(e + 1) + key.size, value.bytes, value.size);
     g->used += e->size;
+    g->pairs++;
 }
 
 void guestinfo_init(struct guestinfo *g, void *memory, size_t size)
@@ -90,6 +92,7 @@ void guestinfo_init(struct guestinfo *g, void *memory, size_t size)
     g->memory = memory;
     g->size = size;
     g->used = 0;
+    g->pairs = 0;
 }
 
 int guestinfo_set(struct guestinfo *g, struct text key, struct text value, enum guestinfo_by by)
@@ -105,7 +108,9 @@ int guestinfo_set(struct guestinfo *g, struct text key, struct text value, enum 
     }
     size_t old = find(g, key);
     size_t freed = old < g->used ? entry_at(g, old)->size : 0;
-    if (entry_size(key.size, value.size) > g->size - (g->used - freed)) {
+    bool more = freed == 0 && value.size != 0;
+    if (entry_size(key.size, value.size) > g->size - (g->used - freed) ||
+        (more && g->pairs == GUESTINFO_PAIRS_MAX)) {
         return ERR_NOMEM;
     }
     if (freed != 0) {

@@ -10,6 +10,7 @@
 #define GUESTINFO_PREFIX    "guestinfo."
 #define GUESTINFO_KEY_MAX   127   // bytes, the prefix included
 #define GUESTINFO_VALUE_MAX 65534 // what fits into an answer
+#define GUESTINFO_PAIRS_MAX 128   // so few are searched and listed without a pause
 
 enum guestinfo_by { GUESTINFO_BY_GUEST, GUESTINFO_BY_OPERATOR };
 
@@ -22,6 +23,7 @@ struct text {
 struct guestinfo {
     char *memory;
     size_t size, used;
+    unsigned pairs;
 };
 
 // memory: 8-byte aligned, and g's from now on.
@@ -29,7 +31,8 @@ void guestinfo_init(struct guestinfo *g, void *memory, size_t size);
 
 // Sets, replaces or, with an empty value, removes. A key is the prefix and at least one more
 // character, printable ASCII without spaces. ERR_INVALID: no such key is possible. ERR_ACCESS: the
-// guest may only read it. ERR_RANGE: the value is too long. ERR_NOMEM: no room; nothing is changed.
+// guest may only read it. ERR_RANGE: the value is too long. ERR_NOMEM: no room, or too
+// many pairs; nothing is changed.
 int guestinfo_set(struct guestinfo *g, struct text key, struct text value, enum guestinfo_by by);
 
 // False if there is none. The value lies in g until the next guestinfo_set().
