@@ -240,7 +240,7 @@ static enum port_end high_block(struct port_device *d, struct vcpu *v, bool in,
     if ((uint32_t)x[IO_AX] != BACKDOOR_MAGIC) {
         return PORT_ORDINARY;
     }
-    void *buffer = message_high_begin(tools, x, !in, &size);
+    void *buffer = message_high_begin(tools, x, !in, privileged(v), &size);
     if (buffer == NULL) {
         x[IO_BX] &= 0xffff; // no success
         return PORT_DONE;

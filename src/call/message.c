@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "call/message.h"
 
-#include "arch/random.h"
 #include "call/rpci.h"
 #include "call/tclo.h"
 #include "call/tools.h"
-#include "cpu/features.h"
+#include "cpu/drbg.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
+#include "lib/chacha20.h"
 #include "lib/check.h"
 #include "lib/print.h"
 
@@ -33,25 +33,25 @@ enum message_type {
 #define PROTOCOL_RPCI 0x49435052u
 #define PROTOCOL_TCLO 0x4f4c4354u
 
-#define RANDOM_TRIES 4
-
 // ---- Channels ----
 
-// Splitmix64: each result tells nothing of the next without the secret.
-static uint64_t mix(uint64_t v)
+// Without a source of random bits the counter at all the calls so far has to do: the one half of a
+// block is the next secret, the other has the cookie, and nobody finds the secret from that.
+static uint64_t counted_cookie(struct tools *t)
 {
-    v = (v ^ v >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    v = (v ^ v >> 27) * UINT64_C(0x94d049bb133111eb);
-    return v ^ v >> 31;
+    uint64_t now = timer_now(), cookie;
+    const uint32_t nonce[3] = {(uint32_t)now, (uint32_t)(now >> 32)};
+    uint8_t block[CHACHA20_BLOCK];
+    chacha20_block(t->secret, 0, nonce, block);
+    memcpy(t->secret, block, sizeof(t->secret));
+    memcpy(&cookie, block + sizeof(t->secret), sizeof(cookie));
+    return cookie;
 }
 
 static uint64_t new_cookie(struct tools *t)
 {
-    uint64_t fresh = 0;
-    for (unsigned i = 0; features.rndr && i < RANDOM_TRIES && !random_read(&fresh); i++) {
-    }
-    t->secret = mix(t->secret + UINT64_C(0x9e3779b97f4a7c15) + timer_now());
-    return mix(t->secret ^ fresh);
+    uint64_t cookie;
+    return drbg_read(&cookie, sizeof(cookie)) ? cookie : counted_cookie(t);
 }
 
 static void drop_buffer(struct tools *t, struct channel *c)
@@ -150,8 +150,10 @@ static bool take_buffer(struct tools *t, struct channel *c)
     return true;
 }
 
-// The channel that a call means, and NULL if its cookie is another one's or somebody copies.
-static struct channel *find_channel(struct tools *t, uint64_t x3, uint64_t high, uint64_t low)
+// The channel that a call means, and NULL if its cookie is another one's, EL1 keeps it for itself
+// or somebody copies.
+static struct channel *find_channel(struct tools *t, uint64_t x3, uint64_t high, uint64_t low,
+                                    bool privileged)
 {
     uint64_t id = bits_get(x3, 31, 16);
     if (id >= TOOLS_CHANNELS) {
@@ -159,7 +161,7 @@ static struct channel *find_channel(struct tools *t, uint64_t x3, uint64_t high,
     }
     struct channel *c = &t->channel[id];
     bool own = c->cookie_high == (uint32_t)high && c->cookie_low == (uint32_t)low;
-    if (c->state == CHANNEL_FREE || !own || c->copying) {
+    if (c->state == CHANNEL_FREE || !own || (c->privileged && !privileged) || c->copying) {
         return NULL;
     }
     c->last_used = timer_now();
@@ -331,8 +333,8 @@ void message_low(struct tools *t, uint64_t x[7], bool privileged)
     if (bits_get(x[2], 31, 16) == MESSAGE_OPEN) {
         status = do_open(t, x, privileged);
     } else {
-        struct channel *c = find_channel(t, x[3], x[4], x[5]);
-        if (c != NULL && (privileged || !c->privileged)) {
+        struct channel *c = find_channel(t, x[3], x[4], x[5], privileged);
+        if (c != NULL) {
             status = on_channel(t, c, x);
         }
     }
@@ -342,9 +344,10 @@ void message_low(struct tools *t, uint64_t x[7], bool privileged)
 
 // ---- The high-bandwidth port ----
 
-static struct channel *high_channel(struct tools *t, const uint64_t x[7], bool out)
+static struct channel *high_channel(struct tools *t, const uint64_t x[7], bool out, bool privileged)
 {
-    return out ? find_channel(t, x[3], x[6], x[5]) : find_channel(t, x[3], x[4], x[6]);
+    return out ? find_channel(t, x[3], x[6], x[5], privileged)
+               : find_channel(t, x[3], x[4], x[6], privileged);
 }
 
 // X1: command 0, and the caller's status.
@@ -353,11 +356,12 @@ static bool is_high_message(const uint64_t x[7])
     return (uint32_t)x[1] == STATUS_SUCCESS << 16;
 }
 
-void *message_high_begin(struct tools *t, const uint64_t x[7], bool out, size_t *size)
+void *message_high_begin(struct tools *t, const uint64_t x[7], bool out, bool privileged,
+                         size_t *size)
 {
     char *at = NULL;
     spin_lock(&t->lock);
-    struct channel *c = is_high_message(x) ? high_channel(t, x, out) : NULL;
+    struct channel *c = is_high_message(x) ? high_channel(t, x, out, privileged) : NULL;
     enum channel_state wanted = out ? CHANNEL_SENDING : CHANNEL_RECEIVING;
     if (c != NULL && c->state == wanted && x[2] != 0 && x[2] <= c->size - c->done) {
         c->copying = true;
@@ -420,7 +424,6 @@ struct tools *tools_create(const struct vm_config *config, owner_t owner)
     t->owner = owner;
     t->frames = frames;
     t->config = config;
-    t->secret = mix(frames.v ^ (uint64_t)owner << 48);
     guestinfo_init(&t->guestinfo, memory + OWN_SIZE, TOOLS_GUESTINFO_SIZE);
     char *buffers = memory + OWN_SIZE + TOOLS_GUESTINFO_SIZE;
     for (size_t i = 0; i < TOOLS_BUFFERS; i++) {

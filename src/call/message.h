@@ -4,9 +4,9 @@
 // and what goes over them, four bytes a call or all at once. Source: open-vm-tools,
 // lib/message/message.c and lib/include/backdoor_def.h; docs/guest-abi.md has all of it.
 //
-// Any process of a guest may call. A channel belongs to whoever knows its cookie: 64 bits, random
-// where the CPU has a source (FEAT_RNG), else a mix of the counter's low bits at all the calls so
-// far. No message begins on a channel that EL1 opened but from EL1.
+// Any process of a guest may call. A channel belongs to whoever knows its cookie: 64 bits of the
+// host's generator (cpu/drbg.h), or where that has no source, of the counter at all the calls so
+// far. A channel that EL1 opened is refused to EL0.
 #pragma once
 
 #include "mem/frames.h"
@@ -33,11 +33,13 @@ void tools_reset(struct tools *t);
 void message_low(struct tools *t, uint64_t x[7], bool privileged);
 
 // The high-bandwidth port. out: from the guest to Newel. Cookie, high half first: out X6 and X5, in
-// X4 and X6. Returns where the block of X2 bytes is copied to (out) or from (in), and X2 in size;
-// NULL when the channel, the cookie or the length is wrong: the caller answers with a status
-// without success, 0 in X1[31:16]. After any other answer message_high_end() has to follow on the
-// same registers, and until then no other vCPU gets at this channel. With complete the message is
-// committed and the status stored in X1[31:16]; without, nothing has happened and the guest may try
-// again with the same registers. X2 to X6 are not changed.
-void *message_high_begin(struct tools *t, const uint64_t x[7], bool out, size_t *size);
+// X4 and X6.
+// privileged: the caller is EL1. Returns where the block of X2 bytes is copied to (out) or from
+// (in), and X2 in size; NULL when the channel, the cookie or the length is wrong: the caller
+// answers with a status without success, 0 in X1[31:16]. After any other answer message_high_end()
+// has to follow on the same registers, and until then no other vCPU gets at this channel. With
+// complete the message is committed and the status stored in X1[31:16]; without, nothing has
+// happened and the guest may try again with the same registers. X2 to X6 are not changed.
+void *message_high_begin(struct tools *t, const uint64_t x[7], bool out, bool privileged,
+                         size_t *size);
 void message_high_end(struct tools *t, uint64_t x[7], bool out, bool complete);

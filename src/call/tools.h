@@ -5,6 +5,7 @@
 
 #include "call/guestinfo.h"
 #include "call/message.h"
+#include "lib/chacha20.h"
 #include "lib/spinlock.h"
 
 #define TOOLS_CHANNELS 128u
@@ -64,7 +65,7 @@ struct tools {
     owner_t owner;
     hpa_t frames;
     const struct vm_config *config;
-    uint64_t secret; // of cookies
+    uint8_t secret[CHACHA20_KEY]; // of cookies
     uint64_t session;
     uint64_t started;
     struct channel channel[TOOLS_CHANNELS];

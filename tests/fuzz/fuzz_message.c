@@ -4,7 +4,6 @@
 // a guest may hold stays bounded, and what it is answered stays within its form.
 #include "call/tclo.h"
 #include "call/tools.h"
-#include "cpu/features.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
 #include "lib/check.h"
@@ -45,7 +44,6 @@ static const char *const strings[] = {
     "OK ATR toolbox-dnd",
 };
 
-struct features features;
 static uint64_t now;
 static struct tools *tools;
 static const uint8_t *bytes;
@@ -154,7 +152,7 @@ static void high_block(struct client *c, bool out, size_t size, bool complete)
     x[out ? 6 : 4] = c->high;
     x[out ? 5 : 6] = c->low;
     size_t got = 0;
-    char *buffer = message_high_begin(tools, x, out, &got);
+    char *buffer = message_high_begin(tools, x, out, true, &got);
     if (buffer == NULL) {
         return;
     }

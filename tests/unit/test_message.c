@@ -2,7 +2,7 @@
 // A VM's tools as Newel sees them: channels, RPCI, TCLO and guestinfo, by a client that does what
 // open-vm-tools does, on a clock turned by hand.
 #include "call/tools.h"
-#include "cpu/features.h"
+#include "cpu/drbg.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
 #include "lib/check.h"
@@ -27,7 +27,6 @@
 enum { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOSE };
 enum { SUCCESS = 1, DORECV = 2, HB = 0x80 };
 
-struct features features;
 static uint64_t now;
 static void *frames;
 static size_t frame_pages;
@@ -159,7 +158,7 @@ static bool high(struct client *c, bool out, void *data, size_t size)
     x[out ? 6 : 4] = c->high;
     x[out ? 5 : 6] = c->low;
     size_t got = 0;
-    void *buffer = message_high_begin(tools, x, out, &got);
+    void *buffer = message_high_begin(tools, x, out, false, &got);
     if (buffer == NULL) {
         return false;
     }
@@ -260,7 +259,6 @@ static int make(void **state)
     (void)state;
     now = 5000;
     logged[0] = '\0';
-    memset(&features, 0, sizeof(features));
     tools = tools_create(&config, 7);
     return tools == NULL;
 }
@@ -313,6 +311,13 @@ static void test_what_el1_opened_is_its_own(void **state)
     c = (struct client){(unsigned)(x[3] >> 16), (uint32_t)x[4], (uint32_t)x[5]};
     assert_int_equal(call(&c, SENDSIZE, 4, x, false), 0);
     assert_int_equal(call(&c, SENDSIZE, 4, x, true), SUCCESS | HB);
+    // Nor may EL0 go on, by either port, with what EL1 began.
+    assert_int_equal(call(&c, SENDPAYLOAD, 0, x, false), 0);
+    char data[4] = "log ";
+    assert_false(high(&c, true, data, 4));
+    assert_int_equal(call(&c, SENDPAYLOAD, 0x20676f6c, x, true), SUCCESS);
+    assert_int_equal(call(&c, RECVSIZE, 0, x, true), SUCCESS | DORECV | HB);
+    assert_false(high(&c, false, data, x[1]));
 }
 
 static void test_messages_in_the_wrong_order(void **state)
@@ -359,9 +364,9 @@ static void test_an_interrupted_copy_changes_nothing(void **state)
     assert_int_equal(simple(&c, SENDSIZE, 3), SUCCESS | HB);
     uint64_t x[7] = {MAGIC, SUCCESS << 16, 3, (uint64_t)c.id << 16 | 0x5659, 0, c.low, c.high};
     size_t size;
-    assert_non_null(message_high_begin(tools, x, true, &size));
+    assert_non_null(message_high_begin(tools, x, true, false, &size));
     // Nobody else gets at it meanwhile.
-    assert_null(message_high_begin(tools, x, true, &size));
+    assert_null(message_high_begin(tools, x, true, false, &size));
     assert_int_equal(simple(&c, CLOSE, 0), 0);
     uint64_t before[7];
     memcpy(before, x, sizeof(x));
@@ -405,12 +410,49 @@ static void test_leaked_messages_are_bounded_and_reclaimed(void **state)
     assert_string_equal(rpc(&c[0], "log x"), "1 ");
 }
 
-static void test_cookies_use_the_source_of_randomness(void **state)
+static uint64_t cookie(void)
+{
+    struct client c = opened(RPCI);
+    return (uint64_t)c.high << 32 | c.low;
+}
+
+static uint64_t mix(uint64_t v)
+{
+    v = (v ^ v >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    v = (v ^ v >> 27) * UINT64_C(0x94d049bb133111eb);
+    return v ^ v >> 31;
+}
+
+static uint64_t unmix(uint64_t v)
+{
+    v = (v ^ v >> 31 ^ v >> 62) * UINT64_C(0x319642b2d24d8ec3);
+    v = (v ^ v >> 27 ^ v >> 54) * UINT64_C(0x96de1b173f119089);
+    return v ^ v >> 30 ^ v >> 60;
+}
+
+// Splitmix64 can be turned back: whoever knew one cookie and the time knew the next.
+static void test_a_cookie_does_not_tell_the_next(void **state)
 {
     (void)state;
-    features.rndr = true;
-    struct client a = opened(RPCI), b = opened(RPCI);
-    assert_true(a.high != b.high && a.low != b.low);
+    uint64_t secret = unmix(cookie());
+    later(1);
+    uint64_t guess = mix(mix(secret + UINT64_C(0x9e3779b97f4a7c15) + now));
+    uint64_t second = cookie(), third = cookie(); // at the same time
+    assert_true(second != guess && second != third);
+}
+
+// The last test: from here on there is a source. The same clock, and another VM.
+static void test_cookies_use_the_source_of_randomness(void **state)
+{
+    static const uint8_t seed[DRBG_SEED] = "as good as any";
+    uint64_t counted = cookie();
+    assert_int_equal(unmake(state), 0);
+    drbg_add(seed, sizeof(seed));
+    assert_int_equal(make(state), 0);
+    uint64_t first = cookie();
+    assert_int_equal(unmake(state), 0);
+    assert_int_equal(make(state), 0);
+    assert_true(first != counted && first != cookie());
 }
 
 // ---- RPCI ----
@@ -465,6 +507,24 @@ static void test_guestinfo_is_bounded(void **state)
     memset(key + 19, 'k', sizeof(key) - 19);
     memcpy(key + sizeof(key) - 3, " v", 3);
     assert_string_equal(rpc(&c, key), "0 Invalid key");
+}
+
+// Each pair costs a search in the guest's exit, and a line on the operator's terminal.
+static void test_guestinfo_has_few_pairs(void **state)
+{
+    (void)state;
+    struct client c = opened(RPCI);
+    char request[64];
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(request, sizeof(request), "info-set guestinfo.%u v", i);
+        const char *answer = rpc(&c, request);
+        assert_string_equal(answer, i < GUESTINFO_PAIRS_MAX ? "1 " : "0 Value too long");
+    }
+    assert_string_equal(rpc(&c, "info-set guestinfo.3 w"), "1 "); // in place of itself
+    assert_string_equal(rpc(&c, "info-set guestinfo.300 "), "1 ");
+    assert_string_equal(rpc(&c, "info-set guestinfo.4 "), "1 ");
+    assert_int_equal(tools_guestinfo_set(tools, "guestinfo.x", "y"), 0);
+    assert_int_equal(tools_guestinfo_set(tools, "guestinfo.z", "y"), ERR_NOMEM);
 }
 
 static void test_guestinfo_for_the_operator(void **state)
@@ -749,9 +809,10 @@ int main(void)
         TEST(test_an_interrupted_copy_changes_nothing),
         TEST(test_leaked_channels_are_bounded_and_reclaimed),
         TEST(test_leaked_messages_are_bounded_and_reclaimed),
-        TEST(test_cookies_use_the_source_of_randomness),
+        TEST(test_a_cookie_does_not_tell_the_next),
         TEST(test_guestinfo),
         TEST(test_guestinfo_is_bounded),
+        TEST(test_guestinfo_has_few_pairs),
         TEST(test_guestinfo_for_the_operator),
         TEST(test_guestinfo_of_the_manifest),
         TEST(test_guestlib),
@@ -765,6 +826,7 @@ int main(void)
         TEST(test_an_order_survives_the_tools_restart),
         TEST(test_a_pause_is_no_silence),
         TEST(test_tclo_channels_are_few),
+        TEST(test_cookies_use_the_source_of_randomness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
