@@ -23,6 +23,14 @@
         __asm__("" : "+r"(in_register));             \
         in_register;                                 \
     })
+// The same value, of which the compiler does not know where it came from: then two steps by
+// constants that instructions can hold are not folded into one by a constant that must be made.
+#define RECOMPUTED(value)                       \
+    ({                                          \
+        __typeof__(value) recomputed = (value); \
+        __asm__("" : "+r"(recomputed));         \
+        recomputed;                             \
+    })
 // Keeps a rare path, and the registers it needs, out of a frequent one.
 #define OUTLINE __attribute__((noinline))
 

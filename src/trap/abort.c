@@ -198,6 +198,14 @@ static OUTLINE enum trap_result data_abort(struct vcpu *v, uint64_t esr)
     return esr & ISS_ISV ? access_by_syndrome(v, &f) : access_by_instruction(v, &f);
 }
 
+// size: 1 to 8
+static uint64_t low_bytes(uint64_t value, unsigned size)
+{
+    unsigned above = 64 - 8 * size;
+
+    return value << above >> above;
+}
+
 // Nearly every abort is this: little-endian AArch64, one register, aligned and not sign-extended,
 // to a device. ISV says that it is neither cache maintenance nor a stage-1 walk. Everything else
 // goes the long way, which also knows what is done here.
@@ -205,8 +213,9 @@ enum trap_result trap_data_abort(struct vcpu *v, uint64_t esr)
 {
     uint64_t ipa = fault_ipa(read_sysreg(far_el2));
     unsigned size = 1u << ISS_SAS(esr);
-    if (unlikely((esr & (ISS_ISV | ISS_SSE | 0x3c)) != (ISS_ISV | FSC_TRANSLATION) ||
-                 ((unsigned)ipa & (size - 1)) != 0 || (v->regs.pstate & PSR_AARCH32) ||
+    uint64_t kind = RECOMPUTED((esr & (ISS_ISV | ISS_SSE | 0x3c)) ^ FSC_TRANSLATION);
+    if (unlikely(kind != ISS_ISV || ((unsigned)ipa & (size - 1)) != 0 ||
+                 (v->regs.pstate & PSR_AARCH32) ||
                  (read_sysreg(sctlr_el1) & (SCTLR_EE | SCTLR_E0E)))) {
         return data_abort(v, esr);
     }
@@ -217,10 +226,10 @@ enum trap_result trap_data_abort(struct vcpu *v, uint64_t esr)
     uint64_t offset = ipa - d->base.v;
     count(&v->count, (enum counter)d->counter);
     if (esr & ISS_WNR) {
-        d->ops->write(d, v, offset, size,
-                      gpr_read(v, (unsigned)ISS_SRT(esr)) & MASK(8 * size - 1, 0));
+        d->ops->write(d, v, offset, size, low_bytes(gpr_read(v, (unsigned)ISS_SRT(esr)), size));
     } else {
-        gpr_write(v, (unsigned)ISS_SRT(esr), d->ops->read(d, v, offset, size));
+        uint64_t value = d->ops->read(d, v, offset, size);
+        gpr_write(v, (unsigned)ISS_SRT(esr), value);
     }
     return TRAP_EMULATED;
 }

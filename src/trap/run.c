@@ -66,7 +66,7 @@ static void skip_instruction(struct vcpu *v, uint64_t esr)
         v->regs.pc -= esr & ESR_IL ? 0 : 2;
     }
     v->regs.pc += 4;
-    v->regs.pstate = pstate & ~(PSR_BTYPE | PSR_SS);
+    v->regs.pstate = RECOMPUTED(pstate & ~PSR_BTYPE) & ~PSR_SS; // each an immediate
 }
 
 static OUTLINE void unhandled(struct vcpu *v, uint64_t esr)
