@@ -121,8 +121,9 @@ static int affinity_info(struct vcpu *v, uint32_t function)
 // here.
 static void come_back_at(struct vcpu *v, uint64_t entry, uint64_t context)
 {
+    uint64_t sctlr = read_sysreg(sctlr_el1);
     write_sysreg(sctlr_el1, SCTLR_EL1_RES1);
-    caches_found_off(v);
+    caches_register_written(v, sctlr);
     v->regs.pc = entry;
     v->regs.pstate = PSR_EL1H | PSR_DAIF;
     v->regs.x[0] = context;

@@ -534,9 +534,24 @@ bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy)
     return o != NULL;
 }
 
+// To lift all of a range takes neither room in the list nor a table: it has ends of its own.
+static int lift(struct space *sp, const struct override *o, gpa_t at)
+{
+    gpa_t base = gpa(o->base);
+    uint64_t size = o->end - o->base;
+    int err = protect(sp, gpa(align_down(at.v, PAGE_SIZE)), PAGE_SIZE, S2_RWX, OVERRIDE_LOG);
+
+    return err == ERR_NOMEM ? protect(sp, base, size, S2_RWX, OVERRIDE_LOG) : err;
+}
+
 int space_lift(struct space *sp, gpa_t at)
 {
-    return space_protect(sp, gpa(align_down(at.v, PAGE_SIZE)), PAGE_SIZE, S2_RWX, OVERRIDE_LOG);
+    spin_lock(&sp->s2.lock);
+    const struct override *o = override_find(&sp->overrides, at);
+    int err = o != NULL && o->policy == OVERRIDE_LOG ? lift(sp, o, at) : 0;
+
+    spin_unlock(&sp->s2.lock);
+    return err;
 }
 
 // ---- Making and unmaking

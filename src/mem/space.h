@@ -94,7 +94,8 @@ int space_protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights ri
                   enum override_policy policy);
 // What is to be done about an access that was denied; false if nothing forbids it any more.
 bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy);
-// OVERRIDE_LOG: gives the page at at its full rights back.
+// OVERRIDE_LOG: gives the page at at its full rights back, or, where there is no room for the
+// ranges that this would leave, all of its range. Another policy that holds there by now stays.
 int space_lift(struct space *sp, gpa_t at);
 
 // A vCPU has its caches off, or no more. While one has, what Newel reads is looked for in memory.

@@ -42,10 +42,13 @@ void caches_stop(struct vcpu *v)
 
 void caches_found_off(struct vcpu *v)
 {
-    if (!features.fwb && (v->hcr & HCR_TVM) == 0) {
-        trap_registers(v);
-        space_set_uncached(&v->vm->space, v->index, true);
+    if (features.fwb) {
+        return;
     }
+    if ((v->hcr & HCR_TVM) == 0) { // it is set after maintenance by set and way, too
+        trap_registers(v);
+    }
+    space_set_uncached(&v->vm->space, v->index, true);
 }
 
 void caches_look(struct vcpu *v)
@@ -79,6 +82,8 @@ void caches_register_written(struct vcpu *v, uint64_t sctlr)
     }
     if (on) {
         trap_registers_no_more(v);
+        space_set_uncached(&v->vm->space, v->index, false);
+    } else {
+        caches_found_off(v);
     }
-    space_set_uncached(&v->vm->space, v->index, !on);
 }

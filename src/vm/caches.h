@@ -30,5 +30,6 @@ void caches_look(struct vcpu *v);
 
 // It executed DC ISW, CSW or CISW.
 void caches_set_way(struct vcpu *v);
-// It wrote a register that HCR_EL2.TVM traps, which is in the machine now; sctlr: SCTLR_EL1 before.
+// It wrote a register that HCR_EL2.TVM traps, which is in the machine now, or a power-down did;
+// sctlr: SCTLR_EL1 before.
 void caches_register_written(struct vcpu *v, uint64_t sctlr);

@@ -49,6 +49,7 @@ static struct vm_config config = {.memory = 64 << 20, .cpus = CPUS};
 static struct vcpu *v; // who calls: number 0
 static unsigned offs, resets, starts;
 static uint32_t uncached; // vCPUs whose caches are off
+static unsigned maintained;
 
 bool sched_claim(struct vcpu *target)
 {
@@ -75,6 +76,7 @@ void space_set_uncached(struct space *sp, unsigned vcpu, bool off)
 void space_maintain_all(struct space *sp)
 {
     (void)sp;
+    maintained++;
 }
 
 uint64_t timer_now(void)
@@ -279,6 +281,21 @@ static void suspend_with_power_down(void **state)
     assert_int_equal(v->regs.pc, ENTRY);
 }
 
+// It maintained its caches by set and way before, so that their going off is watched for already.
+static void suspend_after_set_and_way(void **state)
+{
+    (void)state;
+    fake_sysregs.sctlr_el1 = SCTLR_EL1_RES1 | SCTLR_M | SCTLR_C;
+    v->hcr |= HCR_TVM;
+    v->set_way = true;
+    uncached = maintained = 0;
+    call(PSCI_CPU_SUSPEND_64, 1 << 16, ENTRY, 0);
+    assert_int_equal(uncached, 1);
+    assert_int_equal(maintained, 1);
+    assert_false(v->set_way);
+    assert_true(v->hcr & HCR_TVM);
+}
+
 static void suspend_refused(void **state)
 {
     (void)state;
@@ -434,6 +451,7 @@ int main(void)
         T(affinity_info),
         T(suspend_in_standby),
         T(suspend_with_power_down),
+        T(suspend_after_set_and_way),
         T(suspend_refused),
         T(endings),
         T(trusted_os),

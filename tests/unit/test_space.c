@@ -472,6 +472,39 @@ static void lift_after_log(void **state)
     finish();
 }
 
+// A guest that touches every other page makes a range of each that is left.
+static void lift_more_than_ranges(void **state)
+{
+    (void)state;
+    start((struct space_config){.lazy = true}, CTR_A57, false);
+    assert_int_equal(space_protect(&sp, gpa(BASE), 4 * MIB, S2_R, OVERRIDE_LOG), 0);
+    for (size_t i = 0; i < OVERRIDE_MAX + 8; i++) {
+        gpa_t at = gpa(BASE + (2 * i + 1) * PAGE_SIZE);
+
+        if (override_find(&sp.overrides, at) != NULL) {
+            expect_answer(2 * i + 1, SPACE_WRITE, SPACE_DENIED);
+        }
+        assert_int_equal(space_lift(&sp, at), 0);
+        store(2 * i + 1, 1);
+    }
+    expect_answer(0, SPACE_WRITE, SPACE_DENIED); // the others are as they were
+    finish();
+}
+
+// Somebody else changed the protection between the access and what it leads to.
+static void lift_of_what_changed(void **state)
+{
+    (void)state;
+    start((struct space_config){.lazy = true}, CTR_A57, false);
+    assert_int_equal(space_protect(&sp, gpa(BASE), MIB, S2_R, OVERRIDE_LOG), 0);
+    expect_answer(4, SPACE_WRITE, SPACE_DENIED);
+    assert_int_equal(space_protect(&sp, gpa(BASE), MIB, S2_R, OVERRIDE_FAULT), 0);
+    assert_int_equal(space_lift(&sp, gpa(BASE + 4 * PAGE_SIZE)), 0);
+    expect_answer(4, SPACE_WRITE, SPACE_DENIED);
+    assert_int_equal(space_lift(&sp, gpa(BASE + 2 * MIB)), 0);
+    finish();
+}
+
 static void override_errors(void **state)
 {
     (void)state;
@@ -729,6 +762,8 @@ int main(void)
         cmocka_unit_test(no_collapse_without_block),
         cmocka_unit_test(override_truth_table),
         cmocka_unit_test(lift_after_log),
+        cmocka_unit_test(lift_more_than_ranges),
+        cmocka_unit_test(lift_of_what_changed),
         cmocka_unit_test(override_errors),
         cmocka_unit_test(suspension),
         cmocka_unit_test(door_without_caches),
