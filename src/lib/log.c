@@ -71,7 +71,7 @@ static size_t make_line(char *line, const char *prefix, const char *fmt, va_list
         len = LOG_LINE_MAX - 1;
     }
     for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
+        if (line[i] < ' ' || line[i] > '~') { // 0x9b is a terminal's CSI
             line[i] = '?';
         }
     }

@@ -400,12 +400,13 @@ static void test_log_is_kept(void **state)
     char text[LOG_LINE_MAX + 40];
     uint64_t cursor = 0;
     now = 12345678;
-    log_warn("bad %s", "thing\nnewel: forged");
+    log_warn("bad %s", "thing\nnewel: forged\x9b"
+                       "2J");
     log_guest("quiet");
-    assert_sent("newel: warning: bad thing?newel: forged\r\n");
+    assert_sent("newel: warning: bad thing?newel: forged?2J\r\n");
     bool warned = false, guest = false;
     while (log_read(&cursor, text, sizeof(text))) {
-        warned |= strcmp(text, "[   12.345678] warning: bad thing?newel: forged") == 0;
+        warned |= strcmp(text, "[   12.345678] warning: bad thing?newel: forged?2J") == 0;
         guest |= strcmp(text, "[   12.345678] quiet") == 0;
     }
     assert_true(warned && guest);
