@@ -213,17 +213,28 @@ static void write_nobody(struct port_device *d, struct vcpu *v, uint16_t port, u
     (void)value;
 }
 
-static enum port_end copy(struct port_memory *m, bool in, uint64_t va, char *buffer, size_t size)
+static uint64_t populated(const struct vcpu *v)
 {
+    return __atomic_load_n(&v->vm->space.counters.blocks_populated, __ATOMIC_RELAXED);
+}
+
+// Where a block of memory had to be zeroed first, it was work enough for one exit: the next begins
+// anew, and finds it there.
+static enum port_end copy(struct vcpu *v, struct port_memory *m, bool in, char *buffer, size_t size)
+{
+    uint64_t va = v->regs.x[in ? IO_DI : IO_SI], before = populated(v);
     while (size > 0) {
         size_t n = MIN(size, (size_t)(PAGE_SIZE - (va & PAGE_MASK)));
         enum port_end end = in ? m->write(m, va, buffer, n) : m->read(m, va, buffer, n);
-        if (end != PORT_DONE) {
-            return end;
-        }
         va += n;
         buffer += n;
         size -= n;
+        if (end == PORT_DONE && size > 0 && populated(v) != before) {
+            end = PORT_AGAIN;
+        }
+        if (end != PORT_DONE) {
+            return end;
+        }
     }
     return PORT_DONE;
 }
@@ -245,7 +256,7 @@ static enum port_end high_block(struct port_device *d, struct vcpu *v, bool in,
         x[IO_BX] &= 0xffff; // no success
         return PORT_DONE;
     }
-    enum port_end end = copy(m, in, x[in ? IO_DI : IO_SI], buffer, size);
+    enum port_end end = copy(v, m, in, buffer, size);
     message_high_end(tools, x, !in, end == PORT_DONE);
     return end;
 }

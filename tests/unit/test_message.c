@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A VM's tools as Newel sees them: channels, RPCI, TCLO and guestinfo, by a client that does what
 // open-vm-tools does, on a clock turned by hand.
+#include "call/backdoor.h"
+#include "call/io_insn.h"
 #include "call/tools.h"
 #include "cpu/drbg.h"
 #include "cpu/timer.h"
@@ -8,6 +10,7 @@
 #include "lib/check.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "vm/vm.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -455,6 +458,59 @@ static void test_cookies_use_the_source_of_randomness(void **state)
     assert_true(first != counted && first != cookie());
 }
 
+// ---- The ports ----
+
+static struct vm vm;
+static unsigned touched, reads;
+
+// Each page lies in a block of its own that was not there before.
+static enum port_end read_lazy(struct port_memory *m, uint64_t va, void *to, size_t size)
+{
+    unsigned page = (unsigned)(va / PAGE_SIZE);
+    (void)m;
+    memset(to, 'x', size);
+    reads++;
+    if (page >= touched) {
+        touched = page + 1;
+        vm.space.counters.blocks_populated++;
+    }
+    return PORT_DONE;
+}
+
+static void test_a_block_populates_little_at_a_time(void **state)
+{
+    (void)state;
+    struct client c = opened(RPCI);
+    struct io_insn rep_outsb;
+    struct port_bus bus = {0};
+    struct vcpu v = {.vm = &vm};
+    struct port_memory memory = {.read = read_lazy};
+    uint64_t *x = v.regs.x;
+    unsigned exits = 0;
+    enum port_end end;
+    vm.tools = tools;
+    backdoor_add(&bus);
+    assert_true(io_decode(0x18, &rep_outsb));
+    assert_int_equal(simple(&c, SENDSIZE, 5 * PAGE_SIZE), SUCCESS | HB);
+    x[IO_AX] = MAGIC;
+    x[IO_BX] = SUCCESS << 16;
+    x[IO_CX] = 5 * PAGE_SIZE;
+    x[IO_DX] = (uint64_t)c.id << 16 | 0x5659;
+    x[IO_DI] = c.low;
+    x[IO_BP] = c.high;
+    do {
+        unsigned before = touched;
+        reads = 0;
+        end = io_execute(&rep_outsb, &bus, &v, x, &memory);
+        assert_true(touched - before <= 1);
+        exits++;
+    } while (end == PORT_AGAIN);
+    assert_int_equal(end, PORT_DONE);
+    assert_int_equal(exits, 5);
+    assert_int_equal(reads, 5);
+    assert_int_equal(receive(&c, reply, true), 17);
+}
+
 // ---- RPCI ----
 
 static void test_guestinfo(void **state)
@@ -810,6 +866,7 @@ int main(void)
         TEST(test_leaked_channels_are_bounded_and_reclaimed),
         TEST(test_leaked_messages_are_bounded_and_reclaimed),
         TEST(test_a_cookie_does_not_tell_the_next),
+        TEST(test_a_block_populates_little_at_a_time),
         TEST(test_guestinfo),
         TEST(test_guestinfo_is_bounded),
         TEST(test_guestinfo_has_few_pairs),
