@@ -20,13 +20,14 @@
 // struct percpu
 #define PERCPU_EMERGENCY_SP 0
 #define PERCPU_BHB_LOOPS    8
+#define PERCPU_EXIT_CALL    12
 
 // The tables in vectors.S, in their order there
-#define VECTORS_PLAIN    0
-#define VECTORS_LOOP     1
-#define VECTORS_CLEAR    2
-#define VECTORS_FIRMWARE 3
-#define VECTORS_CHECKED  4
+#define VECTORS_PLAIN   0
+#define VECTORS_LOOP    1
+#define VECTORS_CLEAR   2
+#define VECTORS_TOLD    3
+#define VECTORS_CHECKED 4
 
 // struct secondary_start
 #define SECONDARY_STACK 0

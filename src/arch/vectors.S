@@ -191,13 +191,13 @@ el2_broken:
     b       \target
 .endm
 
-// What makes the CPU forget the branches that the guest took (Arm, "Spectre-BHB", section on software mitigation). x0
-// and x1 are free. The numbers of branches stand in cpu/errata.c.
+// What makes the CPU forget the branches that the guest took (Arm, "Spectre-BHB", section on software mitigation; DEN0028,
+// SMCCC_ARCH_WORKAROUND_1 and 3). x0 and x1 are free. The numbers of branches stand in cpu/errata.c.
 .macro forget_nothing
 .endm
 .macro forget_by_loop
     mrs     x0, tpidr_el2
-    ldr     x0, [x0, #PERCPU_BHB_LOOPS]
+    ldr     w0, [x0, #PERCPU_BHB_LOOPS]
 1:  b       2f
 2:  subs    x0, x0, #1
     b.ne    1b
@@ -208,23 +208,23 @@ el2_broken:
     hint    #22                         // CLRBHB
     isb
 .endm
-.macro forget_by_firmware
-    stp     x2, x3, [sp, #16]
-    mov     w0, #0x3fff                 // SMCCC_ARCH_WORKAROUND_3; clobbers x0-x3 at most
-    movk    w0, #0x8000, lsl #16
-    smc     #0
-    ldp     x2, x3, [sp, #16]
-.endm
-.macro forget_if_told
+// For CPUs that call the firmware, and may need more: CLRBHB is a NOP where it does not exist.
+.macro forget_as_told
     mrs     x0, tpidr_el2
-    ldr     x0, [x0, #PERCPU_BHB_LOOPS]
-    cbz     x0, 3f
-1:  b       2f
-2:  subs    x0, x0, #1
-    b.ne    1b
+    ldr     w0, [x0, #PERCPU_EXIT_CALL]
+    cbz     w0, 1f
+    stp     x2, x3, [sp, #16]
+    smc     #0                          // clobbers x0-x3 at most
+    ldp     x2, x3, [sp, #16]
+1:  mrs     x0, tpidr_el2
+    ldr     w0, [x0, #PERCPU_BHB_LOOPS]
+    hint    #22                         // CLRBHB
+    cbz     w0, 4f
+2:  b       3f
+3:  subs    x0, x0, #1
+    b.ne    2b
     dsb     nsh
-    isb
-3:
+4:  isb
 .endm
 
 .macro vectors forget, sync
@@ -252,8 +252,8 @@ el2_vectors:
     vectors forget_nothing, sync_lower
     vectors forget_by_loop, sync_lower
     vectors forget_by_instruction, sync_lower
-    vectors forget_by_firmware, sync_lower
-    vectors forget_if_told, sync_checked
+    vectors forget_as_told, sync_lower
+    vectors forget_as_told, sync_checked
 
 // x0: which table.
     .global cpu_vectors_install

@@ -6,15 +6,14 @@
 
 #include <stdbool.h>
 
+#define SMCCC_SUCCESS       0L
 #define SMCCC_NOT_SUPPORTED (-1L)
 
-#define SMCCC_VERSION           0x80000000u
-#define SMCCC_ARCH_FEATURES     0x80000001u
-#define SMCCC_ARCH_WORKAROUND_1 0x80008000u
-#define SMCCC_ARCH_WORKAROUND_2 0x80007fffu
-#define SMCCC_ARCH_WORKAROUND_3 0x80003fffu
-#define SMCCC_VENDOR_UID        0x8600ff01u
-#define SMCCC_VENDOR_REVISION   0x8600ff03u
+// And the workarounds, in cpu/spectre.h.
+#define SMCCC_VERSION         0x80000000u
+#define SMCCC_ARCH_FEATURES   0x80000001u
+#define SMCCC_VENDOR_UID      0x8600ff01u
+#define SMCCC_VENDOR_REVISION 0x8600ff03u
 
 // x0..x17 are in v->regs; results go there, x4..x17 are kept. An unknown function gets
 // NOT_SUPPORTED (-1) in x0. True when the vCPU goes on after the call; false when it does not come

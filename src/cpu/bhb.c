@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is done against Spectre-BHB, and the log's lines on it and on errata.
-#include "arch/cpu.h"
 #include "cpu/errata.h"
 #include "cpu/features.h"
+#include "cpu/spectre.h"
 #include "lib/log.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-// DEN0028
-#define SMCCC_VERSION           0x80000000u
-#define SMCCC_ARCH_FEATURES     0x80000001u
-#define SMCCC_ARCH_WORKAROUND_3 0x80003fffu
-#define PSCI_FEATURES           0x8400000au
 
 static bool turned_off;
 
@@ -21,23 +15,25 @@ void bhb_turn_off(void)
     turned_off = true;
 }
 
-// SMCCC 1.1 is found through PSCI (DEN0028, discovery): older firmware may not know an unknown
-// call.
-static bool firmware_has_workaround(void)
+bool bhb_is_off(void)
 {
-    return (int32_t)smc_call(PSCI_FEATURES, SMCCC_VERSION, 0, 0).x[0] >= 0 &&
-           (int32_t)smc_call(SMCCC_VERSION, 0, 0, 0).x[0] >= 0x10001 &&
-           (int32_t)smc_call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_3, 0, 0).x[0] == 0;
+    return turned_off;
+}
+
+static enum bhb_way firmware_way(void)
+{
+    int32_t answer = firmware_workaround(SMCCC_ARCH_WORKAROUND_3);
+    return answer < 0 ? BHB_OFF : answer == 0 ? BHB_FIRMWARE : BHB_UNNEEDED;
 }
 
 struct bhb bhb_choose(const struct id_regs *own)
 {
     struct bhb bhb = bhb_of(own);
-    if (bhb.way == BHB_UNNEEDED) {
-        return bhb;
-    }
-    if (turned_off || (bhb.way == BHB_FIRMWARE && !firmware_has_workaround())) {
+    if (bhb.way != BHB_UNNEEDED && turned_off) {
         return (struct bhb){BHB_OFF, 0};
+    }
+    if (bhb.way == BHB_FIRMWARE) {
+        bhb.way = firmware_way();
     }
     return bhb;
 }

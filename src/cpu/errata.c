@@ -114,7 +114,7 @@ const char *erratum_remedy(enum erratum erratum)
 
 static const struct {
     uint32_t model;
-    uint8_t loops; // 0: the CPU does not speculate by branch history
+    uint8_t loops; // 0: of an in-order CPU, which does not speculate by branch history
 } bhb_models[] = {
     {CORTEX_A35, 0},   {CORTEX_A53, 0},      {CORTEX_A55, 0},    {CORTEX_A510, 0},
     {CORTEX_A520, 0},  {KRYO_4XX_SILVER, 0}, {CORTEX_A57, 8},    {CORTEX_A72, 8},
@@ -125,9 +125,19 @@ static const struct {
     {CORTEX_A720, 38}, {CORTEX_X3, 132},     {NEOVERSE_V2, 132},
 };
 
-static unsigned id_field(const struct id_regs *raw, unsigned crm, unsigned op2, unsigned shift)
+unsigned id_field(const struct id_regs *raw, unsigned crm, unsigned op2, unsigned shift)
 {
     return (unsigned)bits_get(raw->r[ID_INDEX(crm, op2)], shift + 3, shift);
+}
+
+bool cpu_in_order(const struct id_regs *raw)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(bhb_models); i++) {
+        if ((raw->midr & MODEL_MASK) == bhb_models[i].model) {
+            return bhb_models[i].loops == 0;
+        }
+    }
+    return false;
 }
 
 struct bhb bhb_of(const struct id_regs *raw)

@@ -4,6 +4,7 @@
 // Notices and its Spectre-BHB page.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct id_regs;
@@ -31,6 +32,12 @@ const char *erratum_remedy(enum erratum erratum);
 // The number that the CPU's maker gave it, NULL if the CPU does not have it.
 const char *erratum_name(const struct id_regs *raw, enum erratum erratum);
 
+// A field of ID_AA64*_EL1, unsigned: of the register with these CRm and op2, from bit `shift` on.
+unsigned id_field(const struct id_regs *raw, unsigned crm, unsigned op2, unsigned shift);
+
+// Is the CPU known to execute in order? Then it is open to no variant of Spectre of interest here.
+bool cpu_in_order(const struct id_regs *raw);
+
 // How a CPU forgets, on an exit, the branches that its guest took.
 enum bhb_way {
     BHB_UNNEEDED,
@@ -51,6 +58,7 @@ struct bhb bhb_of(const struct id_regs *raw);
 struct bhb bhb_choose(const struct id_regs *own);
 // The operator's wish (newel.bhb=off on the command line); before any CPU chooses.
 void bhb_turn_off(void);
+bool bhb_is_off(void);
 
 // Lines in the log for what no CPU before this one had or did; by the boot CPU, for each CPU.
 void errata_report(const struct id_regs *ids, const struct bhb *bhb);

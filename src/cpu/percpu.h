@@ -4,6 +4,7 @@
 
 #include "arch/cpu.h"
 #include "cpu/errata.h"
+#include "cpu/spectre.h"
 #include "cpu/timer.h"
 #include "lib/addr.h"
 
@@ -16,7 +17,8 @@ struct vcpu;
 
 struct percpu {
     uint64_t emergency_sp; // vectors.S: for a fault on the ordinary stack
-    uint64_t bhb_loops;    // vectors.S: of bhb
+    uint32_t bhb_loops;    // vectors.S: of bhb
+    uint32_t exit_call;    // vectors.S: the firmware's, 0 if none
     struct vcpu *current;  // the vCPU that runs here, NULL while idle or at work for Newel
     struct vcpu *loaded;   // whose EL1 state the machine holds; current, or the last one that was
     uint64_t vttbr;        // with which it was loaded
@@ -30,6 +32,7 @@ struct percpu {
     uint64_t gicr;       // this CPU's redistributor, host-physical
     uint64_t idle_ticks; // counter ticks in WFI
     struct bhb bhb;
+    struct spectre spectre;
     struct timer_queue timers;
 };
 

@@ -20,6 +20,7 @@ _Static_assert(offsetof(struct vcpu_regs, host_sp) == VCPU_HOST_SP, "vectors.S")
 _Static_assert(offsetof(struct vcpu, attention) == VCPU_ATTENTION, "vectors.S");
 _Static_assert(offsetof(struct percpu, emergency_sp) == PERCPU_EMERGENCY_SP, "vectors.S");
 _Static_assert(offsetof(struct percpu, bhb_loops) == PERCPU_BHB_LOOPS, "vectors.S");
+_Static_assert(offsetof(struct percpu, exit_call) == PERCPU_EXIT_CALL, "vectors.S");
 
 // X(register, field). A guest's EL1 is AArch64: of AArch32's registers (SPSR_abt, DACR32_EL2...)
 // only an AArch32 EL1 would use any, and where the CPU has none they are UNDEFINED.
@@ -66,26 +67,31 @@ static void disable_fine_grained_traps(void)
     }
 }
 
-// vectors.S's table for the way that this CPU forgets its guest's branches on an exit.
+// vectors.S's table for the way that this CPU forgets its guest's branches on an exit. The
+// firmware's call for Spectre-BHB is one for Spectre-v2, too (DEN0028, SMCCC_ARCH_WORKAROUND_3).
 static void install_vectors(const struct id_regs *own)
 {
     struct percpu *cpu = this_cpu();
+    cpu->spectre = spectre_choose(own);
     cpu->bhb = bhb_choose(own);
     cpu->bhb_loops = cpu->bhb.loops;
+    cpu->exit_call =
+        cpu->bhb.way == BHB_FIRMWARE ? SMCCC_ARCH_WORKAROUND_3 : spectre_exit_call(&cpu->spectre);
     if (errata_of(own) & BIT(ERRATUM_STAGE2_FIRST)) {
         cpu_vectors_install(VECTORS_CHECKED);
         return;
     }
     static const uint8_t tables[] = {
-        [BHB_UNNEEDED] = VECTORS_PLAIN,    [BHB_LOOP] = VECTORS_LOOP, [BHB_CLEAR] = VECTORS_CLEAR,
-        [BHB_FIRMWARE] = VECTORS_FIRMWARE, [BHB_OFF] = VECTORS_PLAIN,
+        [BHB_UNNEEDED] = VECTORS_PLAIN, [BHB_LOOP] = VECTORS_LOOP, [BHB_CLEAR] = VECTORS_CLEAR,
+        [BHB_FIRMWARE] = VECTORS_TOLD,  [BHB_OFF] = VECTORS_PLAIN,
     };
-    cpu_vectors_install(tables[cpu->bhb.way]);
+    cpu_vectors_install(cpu->exit_call != 0 ? VECTORS_TOLD : tables[cpu->bhb.way]);
 }
 
 void switch_heed_errata(const struct percpu *cpu, const struct id_regs *its)
 {
     errata_report(its, &cpu->bhb);
+    spectre_heed(&cpu->spectre);
     tlbi_set_errata((features.errata & BIT(ERRATUM_REPEAT_TLBI)) != 0,
                     (features.errata & BIT(ERRATUM_SPECULATIVE_AT)) != 0);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which CPU has which erratum, and what it needs against Spectre-BHB.
+// Which CPU has which erratum, and what it needs against Spectre.
 #include "arch/cpu.h"
 #include "cpu/errata.h"
 #include "cpu/features.h"
+#include "cpu/spectre.h"
 #include "cpu_models.h"
 #include "lib/bits.h"
 
@@ -74,6 +75,8 @@ static void of_any_cpu(void **state)
 }
 
 static int32_t firmware_answers[3]; // PSCI_FEATURES, SMCCC_VERSION, SMCCC_ARCH_FEATURES
+static uint64_t asked;              // of which function ARCH_FEATURES is, 0 if of none
+static unsigned enabled;            // calls to prevent Spectre-v4
 
 struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
 {
@@ -86,8 +89,13 @@ struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t
     case 0x80000000:
         return (struct smc_result){{(uint32_t)firmware_answers[1]}};
     default:
+        if (function == 0x80007fff) {
+            assert_int_equal(a1, 1);
+            enabled++;
+            return (struct smc_result){{0}};
+        }
         assert_int_equal(function, 0x80000001);
-        assert_int_equal(a1, 0x80003fff);
+        asked = a1;
         return (struct smc_result){{(uint32_t)firmware_answers[2]}};
     }
 }
@@ -144,14 +152,103 @@ static void firmware_is_asked(void **state)
         int32_t answers[3];
         enum bhb_way way;
     } cases[] = {
-        {{0, 0x10002, 0}, BHB_FIRMWARE}, {{0, 0x10002, 1}, BHB_OFF},  {{0, 0x10002, -1}, BHB_OFF},
-        {{0, 0x10000, 0}, BHB_OFF},      {{-1, 0x10002, 0}, BHB_OFF},
+        {{0, 0x10002, 0}, BHB_FIRMWARE}, {{0, 0x10002, 1}, BHB_UNNEEDED},
+        {{0, 0x10002, -1}, BHB_OFF},     {{0, 0x10000, 0}, BHB_OFF},
+        {{-1, 0x10002, 0}, BHB_OFF},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         memcpy(firmware_answers, cases[i].answers, sizeof(firmware_answers));
+        asked = 0;
         assert_int_equal(bhb_choose(&a73).way, cases[i].way);
+        assert_true(asked == 0 || asked == SMCCC_ARCH_WORKAROUND_3);
     }
+}
+
+static void check_spectre(struct spectre got, uint8_t v2, uint8_t v4, uint8_t bhb_state)
+{
+    assert_int_equal(got.v2, v2);
+    assert_int_equal(got.v4, v4);
+    assert_int_equal(got.bhb, bhb_state);
+}
+
+static void firmware_says(int32_t version, int32_t of_workarounds)
+{
+    firmware_answers[0] = 0;
+    firmware_answers[1] = version;
+    firmware_answers[2] = of_workarounds;
+    asked = 0;
+    enabled = 0;
+}
+
+static void spectre_by_firmware(void **state)
+{
+    struct id_regs a72 = cpu_cortex_a72;
+    (void)state;
+    a72.midr = 0x410fd083;
+    firmware_says(0x10001, 0);
+    check_spectre(spectre_choose(&a72), SPECTRE_FIRMWARE, SPECTRE_FIRMWARE, SPECTRE_FIRMWARE);
+    assert_int_equal(enabled, 1);
+    firmware_says(0x10001, 1);
+    check_spectre(spectre_choose(&a72), SPECTRE_SAFE, SPECTRE_SAFE, SPECTRE_SAFE);
+    firmware_says(0x10001, -2);
+    check_spectre(spectre_choose(&a72), SPECTRE_OPEN, SPECTRE_SAFE, SPECTRE_OPEN);
+    firmware_says(0x10001, -1);
+    check_spectre(spectre_choose(&a72), SPECTRE_OPEN, SPECTRE_OPEN, SPECTRE_OPEN);
+    firmware_says(0x10000, 0);
+    check_spectre(spectre_choose(&a72), SPECTRE_OPEN, SPECTRE_OPEN, SPECTRE_OPEN);
+    assert_int_equal(asked, 0);
+    assert_int_equal(enabled, 0);
+}
+
+// Neither of these is asked about.
+static void spectre_by_cpu(void **state)
+{
+    struct id_regs a53 = cpu_cortex_a72, max = cpu_max, csv2 = cpu_cortex_a72;
+    (void)state;
+    a53.midr = 0x410fd034;
+    firmware_says(0x10001, 0);
+    check_spectre(spectre_choose(&a53), SPECTRE_SAFE, SPECTRE_SAFE, SPECTRE_SAFE);
+    check_spectre(spectre_choose(&max), SPECTRE_SAFE, SPECTRE_SAFE, SPECTRE_SAFE);
+    assert_int_equal(asked, 0);
+    csv2.midr = 0x410fd083;
+    csv2.r[ID_INDEX(4, 0)] |= BIT(56);
+    check_spectre(spectre_choose(&csv2), SPECTRE_SAFE, SPECTRE_FIRMWARE, SPECTRE_FIRMWARE);
+    csv2.r[ID_INDEX(4, 1)] |= BIT(4); // SSBS
+    check_spectre(spectre_choose(&csv2), SPECTRE_SAFE, SPECTRE_SAFE, SPECTRE_FIRMWARE);
+    assert_int_equal(enabled, 1);
+}
+
+static void spectre_of_all_cpus(void **state)
+{
+    static const struct spectre cpus[] = {
+        {SPECTRE_SAFE, SPECTRE_FIRMWARE, SPECTRE_SAFE},
+        {SPECTRE_FIRMWARE, SPECTRE_SAFE, SPECTRE_SAFE},
+        {SPECTRE_SAFE, SPECTRE_OPEN, SPECTRE_FIRMWARE},
+        {SPECTRE_OPEN, SPECTRE_FIRMWARE, SPECTRE_SAFE},
+    };
+    (void)state;
+    spectre_heed(&cpus[0]);
+    check_spectre(spectre, SPECTRE_SAFE, SPECTRE_FIRMWARE, SPECTRE_SAFE);
+    spectre_heed(&cpus[1]);
+    check_spectre(spectre, SPECTRE_FIRMWARE, SPECTRE_FIRMWARE, SPECTRE_SAFE);
+    spectre_heed(&cpus[2]);
+    check_spectre(spectre, SPECTRE_FIRMWARE, SPECTRE_OPEN, SPECTRE_FIRMWARE);
+    spectre_heed(&cpus[3]);
+    check_spectre(spectre, SPECTRE_OPEN, SPECTRE_OPEN, SPECTRE_FIRMWARE);
+}
+
+static uint32_t exit_call(uint8_t v2)
+{
+    return spectre_exit_call(&(struct spectre){v2, SPECTRE_FIRMWARE, SPECTRE_FIRMWARE});
+}
+
+static void exits_of_affected_cpus(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_call(SPECTRE_SAFE), 0);
+    assert_int_equal(exit_call(SPECTRE_FIRMWARE), SMCCC_ARCH_WORKAROUND_1);
+    assert_int_equal(exit_call(SPECTRE_OPEN), 0);
 }
 
 static void turned_off_by_the_operator(void **state)
@@ -165,6 +262,7 @@ static void turned_off_by_the_operator(void **state)
     assert_int_equal(bhb_choose(&a72).way, BHB_OFF);
     assert_int_equal(bhb_choose(&a72).loops, 0);
     assert_int_equal(bhb_choose(&a53).way, BHB_UNNEEDED);
+    assert_int_equal(exit_call(SPECTRE_FIRMWARE), 0);
 }
 
 int main(void)
@@ -175,6 +273,10 @@ int main(void)
         cmocka_unit_test(branch_history),
         cmocka_unit_test(branch_history_by_id_register),
         cmocka_unit_test(firmware_is_asked),
+        cmocka_unit_test(spectre_by_firmware),
+        cmocka_unit_test(spectre_by_cpu),
+        cmocka_unit_test(spectre_of_all_cpus),
+        cmocka_unit_test(exits_of_affected_cpus),
         cmocka_unit_test(turned_off_by_the_operator), // for good
     };
     return cmocka_run_group_tests_name("errata", tests, NULL, NULL);

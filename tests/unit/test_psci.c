@@ -8,6 +8,7 @@
 #include "call/trng.h"
 #include "cpu/drbg.h"
 #include "cpu/sched.h"
+#include "cpu/spectre.h"
 #include "fake_random.h"
 #include "irq/vgic.h"
 #include "irq/vtimer.h"
@@ -50,6 +51,17 @@ static struct vcpu *v; // who calls: number 0
 static unsigned offs, resets, starts;
 static uint32_t uncached; // vCPUs whose caches are off
 static unsigned maintained;
+
+static unsigned forwarded; // calls that the firmware got
+static uint32_t forwarded_function;
+
+struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    forwarded++;
+    forwarded_function = (uint32_t)function;
+    assert_int_equal(function >> 32 | a1 | a2 | a3, 0);
+    return (struct smc_result){{0xf1, 0xf2, 0xf3, 0xf4}};
+}
 
 bool sched_claim(struct vcpu *target)
 {
@@ -338,14 +350,56 @@ static void smccc_architecture_calls(void **state)
     assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_VERSION, 0, 0), 0);
     assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_FEATURES, 0, 0), 0);
     assert_int_equal(call(SMCCC_ARCH_FEATURES, PSCI_VERSION, 0, 0), -1);
-    assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_1, 0, 0), -1);
-    assert_int_equal(call(SMCCC_ARCH_WORKAROUND_1, 0, 0, 0), -1);
-    features.csv2 = true;
-    assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_1, 0, 0), 1);
-    assert_int_equal(call(SMCCC_ARCH_WORKAROUND_1, 0, 0, 0), 0);
-    assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_3, 0, 0), -1);
-    features.raw.r[ID_INDEX(4, 0)] = UINT64_C(3) << 56;
-    assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_3, 0, 0), 1);
+}
+
+// Any CPU's state by its address here; what a guest is told, what a call returns and whether the
+// firmware gets it.
+static void check_workaround(uint32_t function, uint8_t *state)
+{
+    static const struct {
+        int64_t feature, result;
+        unsigned forwarded;
+    } expected[] = {
+        [SPECTRE_SAFE] = {1, 0, 0},
+        [SPECTRE_FIRMWARE] = {0, 0, 1},
+        [SPECTRE_OPEN] = {-1, -1, 0},
+    };
+    for (unsigned s = SPECTRE_SAFE; s <= SPECTRE_OPEN; s++) {
+        spectre = (struct spectre){SPECTRE_OPEN, SPECTRE_OPEN, SPECTRE_OPEN};
+        *state = (uint8_t)s;
+        forwarded = 0;
+        assert_int_equal(call(SMCCC_ARCH_FEATURES, function, 0, 0), expected[s].feature);
+        assert_int_equal(forwarded, 0);
+        assert_int_equal(call(function, 0xbad1, 0xbad2, 0xbad3), expected[s].result);
+        assert_int_equal(forwarded, expected[s].forwarded);
+        assert_true(forwarded == 0 || forwarded_function == function);
+        assert_int_equal(v->regs.x[1], 0xbad1);
+        assert_int_equal(v->regs.x[3], 0xbad3);
+    }
+}
+
+static void smccc_workarounds(void **state)
+{
+    (void)state;
+    check_workaround(SMCCC_ARCH_WORKAROUND_1, &spectre.v2);
+    check_workaround(SMCCC_ARCH_WORKAROUND_3, &spectre.bhb);
+}
+
+// A guest may not switch off what keeps others' stores from it.
+static void smccc_workaround_2(void **state)
+{
+    (void)state;
+    forwarded = 0;
+    spectre = (struct spectre){.v4 = SPECTRE_OPEN};
+    assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_2, 0, 0), -1);
+    for (uint8_t s = SPECTRE_SAFE; s <= SPECTRE_FIRMWARE; s++) {
+        spectre.v4 = s;
+        assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_2, 0, 0), -2);
+        assert_int_equal(call(SMCCC_ARCH_WORKAROUND_2, 0, 0, 0), -1);
+    }
+    features.ssbs = true;
+    assert_int_equal(call(SMCCC_ARCH_FEATURES, SMCCC_ARCH_WORKAROUND_2, 0, 0), -1);
+    assert_int_equal(forwarded, 0);
 }
 
 static void smccc_unknown_calls(void **state)
@@ -456,6 +510,8 @@ int main(void)
         T(endings),
         T(trusted_os),
         T(smccc_architecture_calls),
+        T(smccc_workarounds),
+        T(smccc_workaround_2),
         T(smccc_unknown_calls),
         T(smccc_identity),
         T(random_numbers),
