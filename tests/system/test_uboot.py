@@ -27,18 +27,22 @@ def prompt(machine):
     machine.expect("=> ", 30)
 
 
+def command(machine, line, *answers):
+    """A command, what is wanted of its answer, and the prompt: U-Boot swallows what is typed while it prints memory."""
+    machine.send(line + "\r")
+    for answer in answers:
+        machine.expect(answer)
+    machine.expect("^=> ")
+
+
 @LONG
 @pytest.mark.parametrize("cpu", ["cortex-a72", "max"])
 def test_prompt(boot, cpu):
     machine = boot(manifest(node("u", UBOOT)), cpu=cpu)
     prompt(machine)
-    machine.send("version\r")
-    machine.expect(r"U-Boot \d+\.\d+")
-    machine.send("bdinfo\r")
-    machine.expect(r"-> start    = 0x0*40000000")
-    machine.expect(r"-> size     = 0x0*20000000")
-    machine.send("md.l 0x04000000 1\r")
-    machine.expect("04000000: ffffffff")
+    command(machine, "version", r"U-Boot \d+\.\d+")
+    command(machine, "bdinfo", r"-> start    = 0x0*40000000", r"-> size     = 0x0*20000000")
+    command(machine, "md.l 0x04000000 1", "04000000: ffffffff")
     machine.send("poweroff\r")
     assert machine.expect_end(30) == newel.POWERED_OFF
 
