@@ -8,6 +8,7 @@
 #include "cpu/timer.h"
 #include "lib/bits.h"
 #include "lib/check.h"
+#include "lib/error.h"
 #include "lib/spinlock.h"
 #include "mem/stage2.h"
 
@@ -287,6 +288,61 @@ void vcpu_notify(struct vcpu *v, uint32_t attention)
         }
         spin_unlock(&sched.lock);
     }
+}
+
+// It counts as active, on and resting as it did before.
+static void hold(struct vcpu *v)
+{
+    struct percpu *cpu = this_cpu();
+
+    if (v->state == VCPU_READY) {
+        list_remove(&v->queue);
+    }
+    v->state = VCPU_RUNNING;
+    v->last_cpu = (int)cpu->id;
+    v->run_since = timer_now();
+    cpu->current = v;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); // pairs with the one in vcpu_notify()
+}
+
+int sched_borrow(struct vcpu *v, enum vcpu_state *was)
+{
+    spin_lock(&sched.lock);
+    CHECK(this_cpu()->current == NULL);
+    *was = v->state;
+    bool still = *was == VCPU_READY || *was == VCPU_BLOCKED || *was == VCPU_PAUSED;
+    if (still) {
+        hold(v);
+    }
+    spin_unlock(&sched.lock);
+    if (*was == VCPU_RUNNING) {
+        vcpu_notify(v, ATTN_RESCHED);
+    }
+    return still ? 0 : *was == VCPU_OFF ? ERR_NOENT : ERR_BUSY;
+}
+
+// What a sleeper was told meanwhile found it awake.
+static bool must_go_on(const struct vcpu *v)
+{
+    uint32_t attention = vcpu_attention(v);
+
+    return v->state == VCPU_BLOCKED ? (attention & ~(uint32_t)ATTN_RESCHED) != 0
+                                    : !v->share->paused || (attention & ATTN_STOP) != 0;
+}
+
+void sched_give_back(struct vcpu *v, enum vcpu_state was)
+{
+    spin_lock(&sched.lock);
+    this_cpu()->current = NULL;
+    v->state = was;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); // pairs with the one in vcpu_notify()
+    if (was == VCPU_READY) {
+        enqueue(&sched, v, v->ready_since);
+        find_cpu_for(v);
+    } else if (must_go_on(v)) {
+        end_rest(v);
+    }
+    spin_unlock(&sched.lock);
 }
 
 void sched_work(struct work *work)

@@ -33,6 +33,14 @@ uint64_t sched_end_pause(struct sched_share *share);
 // The vCPU goes on, its VM being paused no more.
 void sched_resume(struct vcpu *v);
 
+// For Newel to look at what a vCPU has loaded: none runs on this CPU, and until sched_give_back()
+// this one does for the scheduler, wherever it was wanted else. In between it is loaded by
+// vcpu_load() and saved by vcpu_save(), and enters no guest; keep it short. From a step of work
+// only. ERR_BUSY while it runs or starts elsewhere: it has been asked to leave, so try again in a
+// later step. ERR_NOENT if it is off.
+int sched_borrow(struct vcpu *v, enum vcpu_state *was);
+void sched_give_back(struct vcpu *v, enum vcpu_state was);
+
 // The claimed vCPU becomes runnable.
 void sched_start(struct vcpu *v);
 

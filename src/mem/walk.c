@@ -56,6 +56,7 @@ struct walk {
     uint64_t stop;       // the page of tables that is not to be read; 0 for none
     gpa_t at;            // of the descriptor
     struct walk_result *out;
+    struct walk_rights *rights; // NULL: the access is judged by them
 };
 
 static void fault(struct walk_result *out, enum walk_fault kind, int level)
@@ -238,6 +239,19 @@ static bool may_access(const struct walk_regs *r, uint64_t d, enum walk_access a
     return access == WALK_READ || (d & D_READ_ONLY) == 0;
 }
 
+static uint8_t rights_at(const struct walk *w, uint64_t d, unsigned el)
+{
+    struct walk_regs r = *w->r;
+    unsigned rights = 0;
+
+    r.el = el;
+    r.pan = false;
+    for (enum walk_access a = WALK_READ; a <= WALK_FETCH; a++) {
+        rights |= may_access(&r, d, a) ? 1u << a : 0;
+    }
+    return (uint8_t)rights;
+}
+
 // ---- The walk
 
 // Does the access make the CPU write the descriptor, for the access flag or the dirty state?
@@ -259,24 +273,34 @@ static bool update_allowed(struct walk *w)
     return true;
 }
 
+static bool permitted(struct walk *w, uint64_t d, int level, enum walk_access access)
+{
+    bool accessed = (d & D_AF) != 0 || (w->r->cpu.access_flag && (w->r->tcr & TCR_HA) != 0);
+
+    if (!accessed) {
+        fault(w->out, WALK_ACCESS_FLAG, level);
+        return false;
+    }
+    if (!may_access(w->r, effective(w, d), access)) {
+        fault(w->out, WALK_PERMISSION, level);
+        return false;
+    }
+    return !updates(w, d, access) || update_allowed(w);
+}
+
 static void leaf(struct walk *w, uint64_t d, int level, unsigned shift, enum walk_access access)
 {
     uint64_t base = address_in(w, d, shift);
-    bool accessed = (d & D_AF) != 0 || (w->r->cpu.access_flag && (w->r->tcr & TCR_HA) != 0);
 
     if (beyond(w, base)) {
         fault(w->out, WALK_ADDRESS_SIZE, level);
         return;
     }
-    if (!accessed) {
-        fault(w->out, WALK_ACCESS_FLAG, level);
-        return;
-    }
-    if (!may_access(w->r, effective(w, d), access)) {
-        fault(w->out, WALK_PERMISSION, level);
-        return;
-    }
-    if (updates(w, d, access) && !update_allowed(w)) {
+    if (w->rights != NULL) {
+        uint64_t e = effective(w, d);
+
+        *w->rights = (struct walk_rights){rights_at(w, e, 1), rights_at(w, e, 0)};
+    } else if (!permitted(w, d, level, access)) {
         return;
     }
     w->out->level = level;
@@ -372,6 +396,23 @@ void walk_stage1(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum wa
     struct walk w = {.s2 = s2, .r = r, .va = va.v, .out = out};
 
     walk(&w, access);
+}
+
+void walk_look(struct stage2 *s2, const struct walk_regs *r, gva_t va, struct walk_result *out,
+               struct walk_rights *rights)
+{
+    struct walk w = {.s2 = s2, .r = r, .va = va.v, .out = out, .rights = rights};
+
+    *rights = (struct walk_rights){7, 7}; // with stage 1 off
+    walk(&w, WALK_READ);
+}
+
+bool walk_half(const struct walk_regs *r, bool high, struct walk_half *out)
+{
+    struct half h = half_of(r, high ? UINT64_MAX : 0, WALK_READ);
+
+    *out = (struct walk_half){h.page_bits, 64 - h.size_field};
+    return h.page_bits != 0 && size_valid(&r->cpu, &h) && !h.off;
 }
 
 int walk_until(struct stage2 *s2, const struct walk_regs *r, gva_t va, gpa_t table)

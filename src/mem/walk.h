@@ -60,6 +60,24 @@ void walk_stage1(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum wa
 void walk_both(struct stage2 *s2, const struct walk_regs *r, gva_t va, enum walk_access access,
                struct walk_result *out);
 
+// What a leaf and the tables above it let each level do, PSTATE.PAN apart: bit n for enum
+// walk_access n.
+struct walk_rights {
+    uint8_t el1, el0;
+};
+
+// walk_stage1() for nobody's access: a leaf is found whatever it permits, and without an access
+// flag.
+void walk_look(struct stage2 *s2, const struct walk_regs *r, gva_t va, struct walk_result *out,
+               struct walk_rights *rights);
+
+// The shape of a half of the address space, with stage 1 on. False if nothing is translated in it:
+// TCR_EL1.EPDn, or a size or granule that this walker takes for a fault.
+struct walk_half {
+    unsigned page_bits, input_bits; // 12, 14, 16; 16..52
+};
+bool walk_half(const struct walk_regs *r, bool high, struct walk_half *out);
+
 // The level of stage 1 at which a walk for va reads its descriptor from the 4 KiB page at table: -1
 // to 3; of where it ends if it does not get there.
 int walk_until(struct stage2 *s2, const struct walk_regs *r, gva_t va, gpa_t table);

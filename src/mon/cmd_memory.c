@@ -43,32 +43,10 @@ static void run_map(const struct invocation *in)
 
 // ---- vm protect ----
 
-// A decimal or 0x number up to the end or to stop, which is what *text then points to.
-static bool read_number(const char **text, char stop, uint64_t *out)
-{
-    const char *p = *text;
-    bool hex = p[0] == '0' && (p[1] == 'x' || p[1] == 'X');
-    unsigned base = hex ? 16 : 10;
-    const char *first = p += hex ? 2 : 0;
-    *out = 0;
-    for (; *p != '\0' && *p != stop; p++) {
-        unsigned c = (unsigned char)(*p | 0x20);
-        unsigned digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-        if (digit >= base || *out > (UINT64_MAX - digit) / base) {
-            return false;
-        }
-        *out = *out * base + digit;
-    }
-    *text = p;
-    return p > first;
-}
-
 static bool read_range(const struct invocation *in, unsigned n, gpa_t *base, uint64_t *size)
 {
-    const char *text = monitor_arg(in, n);
-    uint64_t start;
-    bool good = read_number(&text, '+', &start) && *text++ == '+' &&
-                read_number(&text, '\0', size) && *size != 0 &&
+    uint64_t start = 0;
+    bool good = monitor_read_range(monitor_arg(in, n), &start, size) &&
                 is_aligned(start | *size, PAGE_SIZE);
     *base = gpa(start);
     if (!good) {

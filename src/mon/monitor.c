@@ -25,8 +25,8 @@ static const struct command own_commands[] = {
 };
 
 static const struct command *const groups[] = {
-    own_commands,     vm_commands,     tools_commands, vcpu_commands,
-    machine_commands, memory_commands, log_commands,   test_commands,
+    own_commands,    vm_commands,   tools_commands, vcpu_commands, machine_commands,
+    memory_commands, scan_commands, log_commands,   test_commands,
 };
 
 static uint64_t start_time;
@@ -217,6 +217,32 @@ bool monitor_arg_number(const struct invocation *in, unsigned argument, unsigned
         return false;
     }
     return true;
+}
+
+// A decimal or 0x number up to the end or to stop, which is what *text then points to.
+static bool read_number(const char **text, char stop, uint64_t *out)
+{
+    const char *p = *text;
+    bool hex = p[0] == '0' && (p[1] == 'x' || p[1] == 'X');
+    unsigned base = hex ? 16 : 10;
+    const char *first = p += hex ? 2 : 0;
+    *out = 0;
+    for (; *p != '\0' && *p != stop; p++) {
+        unsigned c = (unsigned char)(*p | 0x20);
+        unsigned digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+        if (digit >= base || *out > (UINT64_MAX - digit) / base) {
+            return false;
+        }
+        *out = *out * base + digit;
+    }
+    *text = p;
+    return p > first;
+}
+
+bool monitor_read_range(const char *text, uint64_t *start, uint64_t *size)
+{
+    return read_number(&text, '+', start) && *text++ == '+' && read_number(&text, '\0', size) &&
+           *size != 0;
 }
 
 const struct vm *monitor_known_vm(const struct vm *vm)

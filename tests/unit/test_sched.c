@@ -8,6 +8,7 @@
 #include "cpu/stolen.h"
 #include "cpu/timer.h"
 #include "lib/bits.h"
+#include "lib/error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -468,6 +469,83 @@ static void work_goes_on_between_guests(void **state)
     finish(n);
 }
 
+static void borrowed_from_the_queue(void **state)
+{
+    (void)state;
+    machine(2);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v = make(&share, ~0u);
+    enum vcpu_state was;
+    assert_int_equal(sched_borrow(v, &was), 0);
+    assert_int_equal(was, VCPU_READY);
+    assert_false(sched_claim(v));
+    assert_int_equal(v->state, VCPU_RUNNING);
+    sched_give_back(v, was);
+    assert_int_equal(share.active, 1);
+    assert_ptr_equal(sched_next(), v);
+    // Elsewhere: it is asked to leave.
+    playing = 1;
+    v->attention = kicks[0] = 0;
+    assert_int_equal(sched_borrow(v, &was), ERR_BUSY);
+    assert_int_equal(v->attention, ATTN_RESCHED);
+    assert_int_equal(kicks[0], 1);
+    playing = 0;
+    finish(v);
+}
+
+static void borrowed_asleep(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *v = make(&share, ~0u);
+    enum vcpu_state was;
+    assert_ptr_equal(sched_next(), v);
+    v->attention = 0;
+    sched_block(v);
+    assert_int_equal(sched_borrow(v, &was), 0);
+    sched_give_back(v, was);
+    assert_int_equal(v->state, VCPU_BLOCKED);
+    assert_int_equal(share.active, 0);
+    // Woken meanwhile.
+    assert_int_equal(sched_borrow(v, &was), 0);
+    vcpu_notify(v, ATTN_VIRQ);
+    assert_int_equal(v->state, VCPU_RUNNING);
+    sched_give_back(v, was);
+    assert_int_equal(v->state, VCPU_READY);
+    assert_int_equal(share.active, 1);
+    assert_ptr_equal(sched_next(), v);
+    // Paused, which ends meanwhile.
+    v->attention = 0;
+    sched_set_paused(&share);
+    sched_pause(v);
+    assert_int_equal(sched_borrow(v, &was), 0);
+    assert_int_equal(was, VCPU_PAUSED);
+    sched_give_back(v, was);
+    assert_int_equal(v->state, VCPU_PAUSED);
+    assert_int_equal(share.resting, 1);
+    assert_int_equal(sched_borrow(v, &was), 0);
+    sched_end_pause(&share);
+    sched_resume(v);
+    sched_give_back(v, was);
+    assert_int_equal(v->state, VCPU_READY);
+    assert_int_equal(share.resting, 0);
+    finish(v);
+}
+
+static void none_borrowed_that_is_off(void **state)
+{
+    (void)state;
+    machine(1);
+    struct sched_share share = {.weight = 100};
+    struct vcpu v = {.share = &share, .state = VCPU_OFF};
+    enum vcpu_state was;
+    assert_int_equal(sched_borrow(&v, &was), ERR_NOENT);
+    assert_int_equal(v.state, VCPU_OFF);
+    v.state = VCPU_CLAIMED;
+    assert_int_equal(sched_borrow(&v, &was), ERR_BUSY);
+}
+
 // As trap_leave() does.
 static struct vcpu *switch_from(struct vcpu *v)
 {
@@ -532,6 +610,9 @@ int main(void)
         cmocka_unit_test(interrupts_a_busy_cpu_for_a_waking_vcpu),
         cmocka_unit_test(nobody_keeps_a_cpu_nor_pays_for_having_had_it),
         cmocka_unit_test(work_goes_on_between_guests),
+        cmocka_unit_test(borrowed_from_the_queue),
+        cmocka_unit_test(borrowed_asleep),
+        cmocka_unit_test(none_borrowed_that_is_off),
         cmocka_unit_test(counts_what_is_stolen),
         cmocka_unit_test(stolen_ticks_in_nanoseconds),
     };
