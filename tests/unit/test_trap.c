@@ -703,7 +703,7 @@ static void maintenance_by_set_and_way(void **state)
     assert_int_equal(maintained, 3);
     assert_true(registers_trap());
     assert_int_equal(uncached, 0);
-    now += 999; // a long loop
+    now += 19999; // a long loop
     set_way(1);
     assert_int_equal(maintained, 3);
     now++;
