@@ -2,6 +2,7 @@
 // Self-hosted debug of a VM (Arm ARM D2): breakpoints, watchpoints, single step, the OS lock, and
 // that none of it meets another vCPU.
 #include "lib/mmu.h"
+#include "lib/numbered.h"
 #include "lib/test.h"
 #include "lib/timer.h"
 
@@ -19,39 +20,10 @@ void step_plain(void), step_idreg(void), step_hvc(void), break_here(void);
 void step_at(uint64_t code), unmasked_call(uint64_t fn), unmasked_store(uint64_t address);
 extern char the_store[];
 
-#define EACH(X, k) \
-    X(k, 0)        \
-    X(k, 1)        \
-    X(k, 2)        \
-    X(k, 3)        \
-    X(k, 4)        \
-    X(k, 5) X(k, 6) X(k, 7) X(k, 8) X(k, 9) X(k, 10) X(k, 11) X(k, 12) X(k, 13) X(k, 14) X(k, 15)
-#define WRITE_CASE(kind, n)                      \
-    case n:                                      \
-        write_sysreg(dbg##kind##n##_el1, value); \
-        break;
-#define READ_CASE(kind, n) \
-    case n:                \
-        return read_sysreg(dbg##kind##n##_el1);
-#define DEFINE_POINT(kind)                               \
-    static void write_##kind(unsigned n, uint64_t value) \
-    {                                                    \
-        switch (n) {                                     \
-            EACH(WRITE_CASE, kind)                       \
-        }                                                \
-    }                                                    \
-    static uint64_t read_##kind(unsigned n)              \
-    {                                                    \
-        switch (n) {                                     \
-            EACH(READ_CASE, kind)                        \
-        }                                                \
-        return 0;                                        \
-    }
-
-DEFINE_POINT(bvr)
-DEFINE_POINT(bcr)
-DEFINE_POINT(wvr)
-DEFINE_POINT(wcr)
+DEFINE_NUMBERED(bvr, dbg, _el1)
+DEFINE_NUMBERED(bcr, dbg, _el1)
+DEFINE_NUMBERED(wvr, dbg, _el1)
+DEFINE_NUMBERED(wcr, dbg, _el1)
 
 static unsigned breakpoints(void)
 {

@@ -3,6 +3,7 @@
 // interrupt, EL0's part, and that none of it meets another vCPU.
 #include "lib/gic.h"
 #include "lib/mmu.h"
+#include "lib/numbered.h"
 #include "lib/test.h"
 #include "lib/timer.h"
 
@@ -18,37 +19,8 @@
 #define EVENT_CYCLES 0x11ul
 #define EXCLUDE_EL0  (1ul << 30)
 
-#define EACH(X, k) \
-    X(k, 0)        \
-    X(k, 1)        \
-    X(k, 2)        \
-    X(k, 3)        \
-    X(k, 4)        \
-    X(k, 5) X(k, 6) X(k, 7) X(k, 8) X(k, 9) X(k, 10) X(k, 11) X(k, 12) X(k, 13) X(k, 14) X(k, 15)
-#define WRITE_CASE(kind, n)                     \
-    case n:                                     \
-        write_sysreg(pm##kind##n##_el0, value); \
-        break;
-#define READ_CASE(kind, n) \
-    case n:                \
-        return read_sysreg(pm##kind##n##_el0);
-#define DEFINE_COUNTER(kind)                             \
-    static void write_##kind(unsigned n, uint64_t value) \
-    {                                                    \
-        switch (n) {                                     \
-            EACH(WRITE_CASE, kind)                       \
-        }                                                \
-    }                                                    \
-    static uint64_t read_##kind(unsigned n)              \
-    {                                                    \
-        switch (n) {                                     \
-            EACH(READ_CASE, kind)                        \
-        }                                                \
-        return 0;                                        \
-    }
-
-DEFINE_COUNTER(evcntr)
-DEFINE_COUNTER(evtyper)
+DEFINE_NUMBERED(evcntr, pm, _el0)
+DEFINE_NUMBERED(evtyper, pm, _el0)
 
 static unsigned counters(void)
 {

@@ -9,22 +9,16 @@
 
 #include <cmocka.h>
 
-#include "arena.h"
 #include "fake_at.h"
-#include "lib/bits.h"
+#include "guest_ram.h"
 #include "mem/scan.h"
 
-#define MIB      (UINT64_C(1) << 20)
 #define RAM_SIZE (4 * MIB)
-#define BASE     UINT64_C(0x40000000) // of guest RAM
-#define TABLE    0x10000              // the largest granule's
+#define TABLE    0x10000 // the largest granule's
 #define TABLES   (RAM_SIZE / TABLE)
 #define TREES    1000
 #define MOST     65536 // runs
 
-static struct pool pool;
-static struct stage2 s2;
-static uint64_t ram;
 static struct walk_regs regs;
 static uint64_t rng = 1, ats;
 
@@ -41,11 +35,6 @@ static uint64_t pick(uint64_t n)
     return (next() >> 16) % n;
 }
 
-static uint64_t *guest_word(uint64_t ipa)
-{
-    return hpa_ptr(hpa(ram + ipa - BASE));
-}
-
 static uint64_t at_by_walker(uint64_t va, bool el0, bool write)
 {
     struct walk_regs r = regs;
@@ -60,23 +49,12 @@ static uint64_t at_by_walker(uint64_t va, bool el0, bool write)
 static int start(void **state)
 {
     (void)state;
-    struct mem_region all = {arena_base(), 64 * MIB};
-    struct s2_features f = {.pa_bits = 48, .vmid_bits = 8};
-    hpa_t at;
-
-    assert_int_equal(frames_init(&all, 1, NULL, 0), 0);
-    assert_int_equal(frames_alloc(OWNER_VM, RAM_SIZE / PAGE_SIZE, 512, &at), 0);
-    ram = at.v;
-    memset(hpa_ptr(at), 0, RAM_SIZE);
-    assert_int_equal(pool_create(&pool, OWNER_VM, 64), 0);
-    stage2_setup(&f);
-    assert_int_equal(stage2_init(&s2, &pool, 40), 0);
-    assert_int_equal(stage2_map(&s2, gpa(BASE), at, RAM_SIZE, S2_RWX, S2_NORMAL), 0);
+    guest_ram_start(RAM_SIZE);
     regs = (struct walk_regs){
         .sctlr = BIT(0),
         .tcr = 16 | 16 << 16 | UINT64_C(2) << 30 | UINT64_C(5) << 32, // 48 bits, 4 KiB; IPS 48
-        .ttbr0 = BASE,
-        .ttbr1 = BASE + RAM_SIZE / 2,
+        .ttbr0 = GUEST_BASE,
+        .ttbr1 = GUEST_BASE + RAM_SIZE / 2,
         .mair = 0x00000000004404ff,
         .cpu = {.pa_bits = 48, .small_tables = true},
         .el = 1,
@@ -150,7 +128,7 @@ static void recurse(const struct oracle *o, uint64_t table, int level, unsigned 
         uint64_t at = table + i * 8, va = base | i << shift;
 
         entries++;
-        if (at < BASE || at >= BASE + RAM_SIZE) {
+        if (at < GUEST_BASE || at >= GUEST_BASE + RAM_SIZE) {
             expect(&(struct scan_run){
                 .va = va, .last = va + (BIT(shift) - 1), .kind = SCAN_UNREADABLE});
             continue;
@@ -232,7 +210,7 @@ static void expect_same(size_t n)
 // from.
 static uint64_t random_descriptor(unsigned page_bits)
 {
-    uint64_t kind = pick(4) == 0 ? 1 : 3, table = BASE + pick(TABLES) * TABLE;
+    uint64_t kind = pick(4) == 0 ? 1 : 3, table = GUEST_BASE + pick(TABLES) * TABLE;
     uint64_t out = pick(3) == 0 ? next() & MASK(47, page_bits) : table;
 
     return kind | out | (next() & (MASK(4, 2) | MASK(7, 6) | MASK(10, 8) | MASK(54, 53)));
@@ -247,9 +225,9 @@ static void random_tree(unsigned page_bits)
             uint64_t size = BIT(page_bits - 3), i = pick(BIT(pick(page_bits - 2)));
             uint64_t d = random_descriptor(page_bits); // roots may be short
 
-            guest_word(BASE + t * TABLE)[i] = d;
+            guest_word(GUEST_BASE + t * TABLE)[i] = d;
             if (i + 1 < size && pick(2) != 0) {
-                guest_word(BASE + t * TABLE)[i + 1] = d + (pick(2) << page_bits);
+                guest_word(GUEST_BASE + t * TABLE)[i + 1] = d + (pick(2) << page_bits);
             }
         }
     }
@@ -407,9 +385,10 @@ static void tables_withheld(void **state)
 
     map(regs.ttbr0, 12, va, 3, 0x41000000 | LEAF);
     map(regs.ttbr0 + 8 * TABLE, 12, va + BIT(21), 3, 0x42000000 | LEAF);
-    *guest_word(BASE + 2 * TABLE + (bits_get(va, 29, 21) + 1) * 8) = (BASE + 11 * TABLE) | 3;
+    *guest_word(GUEST_BASE + 2 * TABLE + (bits_get(va, 29, 21) + 1) * 8) =
+        (GUEST_BASE + 11 * TABLE) | 3;
     regs.tcr |= BIT(23);
-    assert_int_equal(stage2_unmap(&s2, gpa(BASE + 3 * TABLE), PAGE_SIZE), 0);
+    assert_int_equal(stage2_unmap(&s2, gpa(GUEST_BASE + 3 * TABLE), PAGE_SIZE), 0);
     assert_int_equal(scan_all(0, UINT64_MAX, 256), 2);
     assert_int_equal(found[0].kind, SCAN_UNREADABLE);
     assert_int_equal(found[0].va, align_down(va, BIT(21)));
@@ -426,11 +405,11 @@ static void loop(void **state)
     struct scan_run run;
 
     for (unsigned i = 0; i < 512; i++) {
-        guest_word(BASE)[i] = BASE | LEAF | 3;
+        guest_word(GUEST_BASE)[i] = GUEST_BASE | LEAF | 3;
     }
     scan_start(&scan, &s2, &regs, gva(0), gva(UINT64_MAX));
     while (scan_next(&scan, &steps, &run) == SCAN_FOUND) {
-        assert_int_equal(run.ipa.v, BASE);
+        assert_int_equal(run.ipa.v, GUEST_BASE);
     }
     assert_int_equal(steps, 0);
     assert_int_equal(scan.next, 256 * PAGE_SIZE);
@@ -444,7 +423,7 @@ static uint64_t and_then_gone(uint64_t va, bool el0, bool write)
     uint64_t par = at_by_walker(va, el0, write);
 
     if ((par & 1) == 0) {
-        *guest_word(BASE) = 0;
+        *guest_word(GUEST_BASE) = 0;
     }
     return par;
 }

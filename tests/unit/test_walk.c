@@ -9,46 +9,23 @@
 
 #include <cmocka.h>
 
-#include "arena.h"
-#include "lib/bits.h"
-#include "mem/stage2.h"
+#include "guest_ram.h"
 #include "mem/walk.h"
 
-#define MIB      (UINT64_C(1) << 20)
 #define RAM_SIZE (16 * MIB)
-#define BASE     UINT64_C(0x40000000) // of guest RAM
 
-static struct pool pool;
-static struct stage2 s2;
-static uint64_t ram;
 static struct walk_regs regs;
-
-static uint64_t *guest_word(uint64_t ipa)
-{
-    return hpa_ptr(hpa(ram + ipa - BASE));
-}
 
 static int start(void **state)
 {
     (void)state;
-    struct mem_region all = {arena_base(), 64 * MIB};
-    struct s2_features f = {.pa_bits = 48, .vmid_bits = 8};
-    hpa_t at;
-
-    assert_int_equal(frames_init(&all, 1, NULL, 0), 0);
-    assert_int_equal(frames_alloc(OWNER_VM, RAM_SIZE / PAGE_SIZE, 512, &at), 0);
-    ram = at.v;
-    memset(hpa_ptr(at), 0, RAM_SIZE);
-    assert_int_equal(pool_create(&pool, OWNER_VM, 64), 0);
-    stage2_setup(&f);
-    assert_int_equal(stage2_init(&s2, &pool, 40), 0);
-    assert_int_equal(stage2_map(&s2, gpa(BASE), at, RAM_SIZE, S2_RWX, S2_NORMAL), 0);
+    guest_ram_start(RAM_SIZE);
     regs = (struct walk_regs){
         .sctlr = BIT(0),
         // Both halves 48 bits; IPS 48.
         .tcr = 16 | 16 << 16 | UINT64_C(2) << 30 | UINT64_C(5) << 32,
-        .ttbr0 = BASE,
-        .ttbr1 = BASE + 0x100000,
+        .ttbr0 = GUEST_BASE,
+        .ttbr1 = GUEST_BASE + 0x100000,
         .mair = 0x00000000004404ff,
         .cpu = {.pa_bits = 40, .hpds = true, .e0pd = true, .pauth = true, .epan = true},
         .el = 1,
@@ -123,7 +100,7 @@ static void granules_and_levels(void **state)
 
         regs.tcr &= ~UINT64_C(0x3f);
         regs.tcr |= (64 - cases[i].input) | cases[i].tg0 << 14;
-        map(BASE, cases[i].bits, cases[i].input, va, cases[i].level, out | LEAF);
+        map(GUEST_BASE, cases[i].bits, cases[i].input, va, cases[i].level, out | LEAF);
         struct walk_result w = stage1(va, WALK_READ);
 
         assert_int_equal(w.fault, WALK_OK);
@@ -143,7 +120,7 @@ static void upper_half(void **state)
     (void)state;
     uint64_t va = 0xffff800012345678;
 
-    map(BASE + 0x100000, 12, 48, va & MASK(47, 0), 3, 0x41000000 | LEAF);
+    map(GUEST_BASE + 0x100000, 12, 48, va & MASK(47, 0), 3, 0x41000000 | LEAF);
     assert_int_equal(stage1(va, WALK_READ).ipa.v, 0x41000678);
     expect_fault(stage1(va & ~BIT(60), WALK_READ), WALK_TRANSLATION, 0);
     expect_fault(stage1(va & ~BIT(50), WALK_READ), WALK_TRANSLATION, 0);
@@ -163,11 +140,11 @@ static void holes(void **state)
 
     for (int level = 0; level < 4; level++) {
         start(state);
-        map(BASE, 12, 48, va, 3, 0x41000000 | LEAF);
+        map(GUEST_BASE, 12, 48, va, 3, 0x41000000 | LEAF);
         assert_int_equal(stage1(va, WALK_READ).fault, WALK_OK);
         unsigned shift = 39 - 9 * (unsigned)level;
         uint64_t *entry =
-            guest_word(BASE + (uint64_t)level * 0x10000 + bits_get(va, shift + 8, shift) * 8);
+            guest_word(GUEST_BASE + (uint64_t)level * 0x10000 + bits_get(va, shift + 8, shift) * 8);
         uint64_t old = *entry;
 
         *entry = old & ~BIT(0);
@@ -200,12 +177,12 @@ static void reserved_settings(void **state)
 
 static bool allowed(uint64_t leaf, uint64_t table, unsigned el, enum walk_access access)
 {
-    map(BASE, 12, 48, 0x5000, 3, 0x41000000 | LEAF | leaf);
-    *guest_word(BASE + 0x10000) |= table;
+    map(GUEST_BASE, 12, 48, 0x5000, 3, 0x41000000 | LEAF | leaf);
+    *guest_word(GUEST_BASE + 0x10000) |= table;
     regs.el = el;
     struct walk_result w = stage1(0x5000, access);
 
-    *guest_word(BASE + 0x10000) &= ~MASK(63, 59);
+    *guest_word(GUEST_BASE + 0x10000) &= ~MASK(63, 59);
     if (w.fault != WALK_OK) {
         expect_fault(w, WALK_PERMISSION, 3);
     }
@@ -264,7 +241,7 @@ static void rights(void **state)
 static void hardware_updates(void **state)
 {
     (void)state;
-    map(BASE, 12, 48, 0x5000, 3, 0x41000000 | BIT(7) | BIT(51));
+    map(GUEST_BASE, 12, 48, 0x5000, 3, 0x41000000 | BIT(7) | BIT(51));
     expect_fault(stage1(0x5000, WALK_READ), WALK_ACCESS_FLAG, 3);
     regs.tcr |= BIT(39) | BIT(40);
     expect_fault(stage1(0x5000, WALK_READ), WALK_ACCESS_FLAG, 3);
@@ -278,17 +255,17 @@ static void hardware_updates(void **state)
 static void update_of_a_protected_table(void **state)
 {
     (void)state;
-    map(BASE, 12, 48, 0x5000, 3, 0x41000000 | BIT(7) | BIT(10) | BIT(51));
+    map(GUEST_BASE, 12, 48, 0x5000, 3, 0x41000000 | BIT(7) | BIT(10) | BIT(51));
     regs.tcr |= BIT(39) | BIT(40);
     regs.cpu.access_flag = regs.cpu.dirty = true;
-    assert_int_equal(stage2_protect(&s2, gpa(BASE + 0x30000), PAGE_SIZE, S2_R), 0);
+    assert_int_equal(stage2_protect(&s2, gpa(GUEST_BASE + 0x30000), PAGE_SIZE, S2_R), 0);
     assert_int_equal(stage1(0x5000, WALK_READ).fault, WALK_OK);
     struct walk_result w = stage1(0x5000, WALK_WRITE);
 
     assert_true(w.fault == WALK_PERMISSION && w.stage2 && w.on_walk && w.level == 3);
-    assert_int_equal(w.ipa.v, BASE + 0x30000 + 5 * 8);
+    assert_int_equal(w.ipa.v, GUEST_BASE + 0x30000 + 5 * 8);
     // What a table takes away is not given back by the dirty state.
-    *guest_word(BASE + 0x20000) |= BIT(62);
+    *guest_word(GUEST_BASE + 0x20000) |= BIT(62);
     expect_fault(stage1(0x5000, WALK_WRITE), WALK_PERMISSION, 3);
 }
 
@@ -300,7 +277,7 @@ static void wide_addresses(void **state)
     // 64 KiB granule: output bits 51:48 in 15:12, 52-bit input from level 1.
     regs.cpu.pa_bits = 52;
     regs.tcr = 12 | 16 << 16 | 1 << 14 | UINT64_C(2) << 30 | UINT64_C(6) << 32;
-    map(BASE, 16, 52, va, 3, 0x41230000 | 5 << 12 | LEAF);
+    map(GUEST_BASE, 16, 52, va, 3, 0x41230000 | 5 << 12 | LEAF);
     expect_fault(stage1(va, WALK_READ), WALK_TRANSLATION, 0);
     regs.cpu.lva = true;
     assert_int_equal(stage1(va + 5, WALK_READ).ipa.v, out | (va & 0xffff) | 5);
@@ -314,7 +291,7 @@ static void wide_addresses(void **state)
     expect_fault(stage1(va, WALK_READ), WALK_TRANSLATION, -1);
     assert_int_equal(walk_par((struct walk_result[]){stage1(va, WALK_READ)}, false),
                      1 | 0x2b << 1 | BIT(11));
-    map(BASE, 12, 52, va, 3, 0x41230000 | UINT64_C(1) << 48 | 1 << 8 | BIT(10));
+    map(GUEST_BASE, 12, 52, va, 3, 0x41230000 | UINT64_C(1) << 48 | 1 << 8 | BIT(10));
     assert_int_equal(stage1(va, WALK_READ).ipa.v, out);
     assert_int_equal(stage1(va, WALK_READ).shareability, 2);
 }
@@ -322,8 +299,8 @@ static void wide_addresses(void **state)
 static void other_endian(void **state)
 {
     (void)state;
-    map(BASE, 12, 48, 0x5000, 3, 0x41000000 | LEAF);
-    for (uint64_t t = BASE; t < BASE + 0x40000; t += 8) {
+    map(GUEST_BASE, 12, 48, 0x5000, 3, 0x41000000 | LEAF);
+    for (uint64_t t = GUEST_BASE; t < GUEST_BASE + 0x40000; t += 8) {
         *guest_word(t) = __builtin_bswap64(*guest_word(t));
     }
     expect_fault(stage1(0x5000, WALK_READ), WALK_TRANSLATION, 0);
@@ -337,7 +314,7 @@ static void stage1_off(void **state)
     regs.sctlr = 0;
     assert_int_equal(stage1(0x41234567, WALK_WRITE).ipa.v, 0x41234567);
     expect_fault(stage1(BIT(40), WALK_READ), WALK_ADDRESS_SIZE, 0);
-    assert_int_equal(both(BASE + 0x123, WALK_FETCH).pa.v, ram + 0x123);
+    assert_int_equal(both(GUEST_BASE + 0x123, WALK_FETCH).pa.v, ram + 0x123);
 }
 
 static void second_stage(void **state)
@@ -345,10 +322,10 @@ static void second_stage(void **state)
     (void)state;
     uint64_t va = 0x123456789000;
 
-    map(BASE, 12, 48, va, 3, (BASE + 0x200000) | LEAF);
+    map(GUEST_BASE, 12, 48, va, 3, (GUEST_BASE + 0x200000) | LEAF);
     assert_int_equal(both(va + 5, WALK_WRITE).pa.v, ram + 0x200005);
     // The byte itself.
-    assert_int_equal(stage2_protect(&s2, gpa(BASE + 0x200000), PAGE_SIZE, S2_R), 0);
+    assert_int_equal(stage2_protect(&s2, gpa(GUEST_BASE + 0x200000), PAGE_SIZE, S2_R), 0);
     assert_int_equal(both(va, WALK_READ).fault, WALK_OK);
     struct walk_result w = both(va, WALK_WRITE);
 
@@ -357,16 +334,16 @@ static void second_stage(void **state)
     assert_int_equal(walk_par(&w, true), 1 | 0xf << 1 | BIT(9) | BIT(11));
     // Stage 1 alone does not care; and stage 1's own fault comes first.
     assert_int_equal(stage1(va, WALK_WRITE).fault, WALK_OK);
-    map(BASE, 12, 48, va, 3, (BASE + 0x200000) | LEAF | BIT(7));
+    map(GUEST_BASE, 12, 48, va, 3, (GUEST_BASE + 0x200000) | LEAF | BIT(7));
     assert_false(both(va, WALK_WRITE).stage2);
     assert_int_equal(both(va, WALK_WRITE).fault, WALK_PERMISSION);
-    map(BASE, 12, 48, va, 3, 0x10000000 | LEAF);
+    map(GUEST_BASE, 12, 48, va, 3, 0x10000000 | LEAF);
     w = both(va, WALK_READ);
     assert_true(w.fault == WALK_TRANSLATION && w.stage2 && !w.on_walk);
     assert_int_equal(w.ipa.v, 0x10000000);
     // Every table of the walk: its address is reported, not the byte's.
     for (int level = 0; level < 4; level++) {
-        gpa_t table = gpa(BASE + (uint64_t)level * 0x10000);
+        gpa_t table = gpa(GUEST_BASE + (uint64_t)level * 0x10000);
         unsigned shift = 39 - 9 * (unsigned)level;
 
         assert_int_equal(stage2_unmap(&s2, table, PAGE_SIZE), 0);
