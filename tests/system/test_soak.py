@@ -17,13 +17,20 @@ pytestmark = pytest.mark.skipif(not os.environ.get("NEWEL_LONG"), reason="a soak
 
 def stress_command():
     workers = " ".join(f"--{name} 1" for name in STRESSORS)
-    return f"stress-ng --verify --metrics-brief --timeout {SECONDS}s --vm-bytes 64M --temp-path /tmp {workers}"
+    return f"stress-ng --verify --metrics-brief --timeout {SECONDS}s --vm-bytes 1M --temp-path /tmp {workers}"
 
 
 def start(machine, name):
     machine.open_monitor()
     machine.focus(name)
     machine.shell(f"{stress_command()}; echo stressed=$?")
+
+
+def check_work(machine, name):
+    """Each stressor did something that could be verified."""
+    for stressor in STRESSORS:
+        done = re.search(rf"^{name}\| stress-ng: metrc: \[\d+\] {stressor} +(\d+)", machine.text, re.M)
+        assert done and int(done[1]) > 0, (name, stressor, done and done[0])
 
 
 def check_statistics(machine, name):
@@ -43,6 +50,8 @@ def test_stress_ng_in_two_vms(boot, cpu):
     results = machine.expect_all(*(rf"^{name}\| stressed=(\d+)$" for name in VMS), timeout=SECONDS + 180)
     assert [match[1] for match in results] == ["0", "0"], machine.tail(80)
     assert not re.search(r"(?i)verification failed|kernel bug|rcu.*stall|soft lockup|Oops", machine.text)
+    for name in VMS:
+        check_work(machine, name)
     machine.open_monitor()
     for name in VMS:
         check_statistics(machine, name)
