@@ -100,29 +100,32 @@ static uint32_t hertz(struct vcpu *v, uint64_t *x)
     return (uint32_t)timer_frequency();
 }
 
-static uint32_t time_short(struct vcpu *v, uint64_t *x)
+// What both forms of the time say alike; false if there is no clock.
+static bool time_of_day(uint64_t *x, uint64_t *seconds)
 {
-    uint64_t seconds;
     uint32_t microseconds;
-    (void)v;
-    if (!rtc_host_time(&seconds, &microseconds)) {
-        return BACKDOOR_REFUSED;
+    if (!rtc_host_time(seconds, &microseconds)) {
+        return false;
     }
     x[IO_BX] = microseconds;
     x[IO_CX] = MAX_TIME_LAG;
-    return (uint32_t)seconds;
+    return true;
+}
+
+static uint32_t time_short(struct vcpu *v, uint64_t *x)
+{
+    uint64_t seconds;
+    (void)v;
+    return time_of_day(x, &seconds) ? (uint32_t)seconds : BACKDOOR_REFUSED;
 }
 
 static uint32_t time_full(struct vcpu *v, uint64_t *x)
 {
     uint64_t seconds;
-    uint32_t microseconds;
     (void)v;
-    if (!rtc_host_time(&seconds, &microseconds)) {
+    if (!time_of_day(x, &seconds)) {
         return BACKDOOR_REFUSED;
     }
-    x[IO_BX] = microseconds;
-    x[IO_CX] = MAX_TIME_LAG;
     x[IO_DX] = (uint32_t)seconds;
     x[IO_SI] = seconds >> 32;
     return BACKDOOR_MAGIC;

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "io_calls.h"
+
 #define MDSCR      KEY(2, 0, 0, 2, 2)
 #define BVR(n)     KEY(2, 0, 0, n, 4)
 #define BCR(n)     KEY(2, 0, 0, n, 5)
@@ -29,23 +31,6 @@
 
 static struct vm vm;
 static struct vcpu *v;
-
-// Calls of x86's I/O instructions.
-static unsigned calls;
-
-enum trap_result io_call(struct vcpu *which)
-{
-    (void)which;
-    calls++;
-    return TRAP_EMULATED;
-}
-
-enum trap_result io_call_after(struct vcpu *which)
-{
-    (void)which;
-    calls++;
-    return TRAP_RETRY;
-}
 
 static int setup(void **state)
 {

@@ -655,6 +655,21 @@ static void vmtoolsd_says(struct client *rpci, const char *const *requests, size
     }
 }
 
+static void check_what_vmtoolsd_reported(void)
+{
+    struct tools_report report;
+    tools_report(tools, &report);
+    assert_true(report.running);
+    assert_int_equal(report.version, 12352);
+    assert_int_equal(report.version_type, 4);
+    assert_string_equal(report.version_text, "12.2.0");
+    assert_string_equal(report.ip, "192.0.2.2");
+    assert_string_equal(report.fact[FACT_HOSTNAME], "lab");
+    assert_string_equal(report.fact[FACT_UPTIME], "99248");
+    assert_int_equal(report.channels, 2);
+    assert_int_equal(report.unknown_rpcs, 0);
+}
+
 static void test_vmtoolsd(void **state)
 {
     static const char *const early[] = {
@@ -685,7 +700,6 @@ static void test_vmtoolsd(void **state)
         "SetGuestDiskInfo {\n\"version\":\"1\"}",
     };
     (void)state;
-    struct tools_report report;
     struct client tclo = opened(TCLO), rpci = opened(RPCI);
     vmtoolsd_says(&rpci, early, ARRAY_SIZE(early));
     assert_false(tools_running(tools));
@@ -703,16 +717,7 @@ static void test_vmtoolsd(void **state)
     }
     assert_string_equal(told, "");
     vmtoolsd_says(&rpci, periodic, ARRAY_SIZE(periodic));
-    tools_report(tools, &report);
-    assert_true(report.running);
-    assert_int_equal(report.version, 12352);
-    assert_int_equal(report.version_type, 4);
-    assert_string_equal(report.version_text, "12.2.0");
-    assert_string_equal(report.ip, "192.0.2.2");
-    assert_string_equal(report.fact[FACT_HOSTNAME], "lab");
-    assert_string_equal(report.fact[FACT_UPTIME], "99248");
-    assert_int_equal(report.channels, 2);
-    assert_int_equal(report.unknown_rpcs, 0);
+    check_what_vmtoolsd_reported();
     assert_int_equal(simple(&tclo, CLOSE, 0), SUCCESS);
     assert_false(tools_running(tools));
 }

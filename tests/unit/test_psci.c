@@ -25,25 +25,10 @@
 
 #include <cmocka.h>
 
+#include "io_calls.h"
+
 #define CPUS  3
 #define ENTRY (VM_RAM_BASE + 0x80000)
-
-// Calls of x86's I/O instructions.
-static unsigned calls;
-
-enum trap_result io_call(struct vcpu *which)
-{
-    (void)which;
-    calls++;
-    return TRAP_EMULATED;
-}
-
-enum trap_result io_call_after(struct vcpu *which)
-{
-    (void)which;
-    calls++;
-    return TRAP_RETRY;
-}
 
 static struct vm vm;
 static struct vm_config config = {.memory = 64 << 20, .cpus = CPUS};

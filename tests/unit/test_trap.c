@@ -26,6 +26,8 @@
 
 #include <cmocka.h>
 
+#include "io_calls.h"
+
 static struct vm vm;
 static struct vm_config config = {.name = "vm", .memory = 64 << 20, .cpus = 2};
 static struct vcpu *v;
@@ -116,23 +118,6 @@ int space_lift(struct space *sp, gpa_t at)
     (void)sp, (void)at;
     lifted++;
     return 0;
-}
-
-// Calls of x86's I/O instructions.
-static unsigned calls;
-
-enum trap_result io_call(struct vcpu *which)
-{
-    (void)which;
-    calls++;
-    return TRAP_EMULATED;
-}
-
-enum trap_result io_call_after(struct vcpu *which)
-{
-    (void)which;
-    calls++;
-    return TRAP_RETRY;
 }
 
 static struct percpu cpu;
