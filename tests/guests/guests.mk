@@ -17,7 +17,7 @@ GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h include/newel/*.h)
 # One compilation a payload: each has its own name and options in the library's objects.
 # A payload of more than one source keeps the others in a folder of its name.
 $(GUEST_OUT)/%.elf: $(GUEST_DIR)/%.c $(GUEST_LIB_SRC) $(GUEST_HEADERS) $(GUEST_DIR)/lib/guest.ld \
-		$(GUEST_DIR)/guests.mk
+		$(GUEST_DIR)/guests.mk | $(SETUP_DONE)
 	@mkdir -p $(GUEST_OUT)
 	@echo '  GUEST   $*'
 	@$(GUEST_CC) $(GUEST_FLAGS) -DGUEST_NAME='"$*"' $(GUEST_FLAGS_$*) -nostdlib -fuse-ld=lld \
@@ -36,7 +36,7 @@ GUEST_FLAGS_bench := -DGUEST_IMAGE_HEADER
 X86_PROBE := $(GUEST_OUT)/x86/backdoor_probe
 X86_FLAGS := --target=x86_64-none-elf -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
 	-mno-red-zone -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Iinclude
-$(X86_PROBE): $(GUEST_DIR)/backdoor_probe.c $(wildcard $(GUEST_DIR)/x86/*) include/newel/hypercall.h $(GUEST_DIR)/guests.mk
+$(X86_PROBE): $(GUEST_DIR)/backdoor_probe.c $(wildcard $(GUEST_DIR)/x86/*) include/newel/hypercall.h $(GUEST_DIR)/guests.mk | $(SETUP_DONE)
 	@mkdir -p $(@D)
 	@echo '  GUEST   x86/backdoor_probe'
 	@clang $(X86_FLAGS) -nostdlib -static -fuse-ld=lld -Wl,-Ttext=0x100000,-e,start32,--build-id=none,-z,noexecstack -o $@ \
@@ -44,7 +44,7 @@ $(X86_PROBE): $(GUEST_DIR)/backdoor_probe.c $(wildcard $(GUEST_DIR)/x86/*) inclu
 
 # A Linux program, for the test guest's ramdisk.
 PERF_COUNT := $(GUEST_OUT)/linux/perf_count
-$(PERF_COUNT): tests/system/perf_count.c $(GUEST_DIR)/guests.mk
+$(PERF_COUNT): tests/system/perf_count.c $(GUEST_DIR)/guests.mk | $(SETUP_DONE)
 	@mkdir -p $(@D)
 	@echo '  GUEST   linux/perf_count'
 	@aarch64-linux-gnu-gcc -std=gnu11 -O2 -static -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -o $@ $<

@@ -3,7 +3,7 @@
 
 PEER_OUT := build/peers
 
-$(PEER_OUT)/kvm-init: tools/peers/kvm_init.c
+$(PEER_OUT)/kvm-init: tools/peers/kvm_init.c | $(SETUP_DONE)
 	@mkdir -p $(PEER_OUT)
 	@echo '  PEER    kvm-init'
 	@aarch64-linux-gnu-gcc -std=gnu11 -O2 -static -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -o $@ $<

@@ -10,7 +10,7 @@ PLUGIN_HEADERS := $(wildcard tools/plugin/*.h tools/plugin/*/*.h)
 
 $(PLUGIN_OUT)/newel-cache.so: $(PLUGIN_SOURCES_newel-cache)
 
-$(PLUGIN_OUT)/%.so: tools/plugin/%.c $(PLUGIN_HEADERS)
+$(PLUGIN_OUT)/%.so: tools/plugin/%.c $(PLUGIN_HEADERS) | $(SETUP_DONE)
 	@mkdir -p $(PLUGIN_OUT)
 	@echo '  PLUGIN  $*'
 	@gcc -std=gnu11 -D_GNU_SOURCE -O2 -g -fPIC -shared -fvisibility=hidden -Wall -Wextra -Werror -Wshadow \
