@@ -67,6 +67,7 @@ static const struct property vm_properties[] = {
     {"pmu", KIND_CHOICE, FIELD(struct vm_config, pmu), .words = {"off", "on"}},
     {"populate", KIND_CHOICE, FIELD(struct vm_config, lazy), .words = {"eager", "lazy"}},
     {"populate-granule", KIND_CHOICE, FIELD(struct vm_config, small_pages), .words = {"2m", "4k"}},
+    {"firmware", KIND_CHOICE, FIELD(struct vm_config, firmware), .words = {"none", "efi-runtime"}},
     {"guest-tools", KIND_CHOICE, FIELD(struct vm_config, guest_tools), .words = {"none", "vmware"}},
     {"backdoor-brk", KIND_CHOICE, FIELD(struct vm_config, backdoor_brk), .words = {"no", "yes"}},
     {"test-ports", KIND_CHOICE, FIELD(struct vm_config, test_ports), .words = {"no", "yes"},

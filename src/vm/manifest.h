@@ -30,6 +30,12 @@ struct guestinfo_pair {
     struct blob value;
 };
 
+// What a VM's guest finds of firmware.
+enum vm_firmware {
+    FIRMWARE_NONE,        // "none"
+    FIRMWARE_EFI_RUNTIME, // "efi-runtime": an EFI system table whose services are Newel's
+};
+
 struct vm_config {
     char name[VM_NAME_MAX + 1];
     uint64_t memory;             // bytes, multiple of 2 MiB
@@ -47,6 +53,7 @@ struct vm_config {
     bool lazy;                              // populate = "lazy"; "eager" if left out
     bool guest_tools;                       // guest-tools = "vmware"; "none" if left out
     bool backdoor_brk;                      // "no" or "yes"; false if left out
+    enum vm_firmware firmware;              // FIRMWARE_NONE if left out
     struct guestinfo_pair guestinfo[MANIFEST_MAX_GUESTINFO];
     unsigned guestinfo_count;
     bool test_ports;  // "no" or "yes"; in the tests' image alone

@@ -5,6 +5,7 @@
 #include "arch/cache.h"
 #include "arch/sysreg_bits.h"
 #include "call/backdoor.h"
+#include "call/efi_vars.h"
 #include "call/message.h"
 #include "call/pvtime.h"
 #include "con/console.h"
@@ -184,11 +185,24 @@ static int make_tools(struct vm *vm)
     return 0;
 }
 
-static void destroy_tools(struct vm *vm)
+static int make_firmware(struct vm *vm)
+{
+    if (vm->config->firmware == FIRMWARE_NONE) {
+        return 0;
+    }
+    vm->vars = efi_vars_create(vm->config, vm->owner);
+    return vm->vars != NULL ? 0 : ERR_NOMEM;
+}
+
+static void destroy_services(struct vm *vm)
 {
     if (vm->tools != NULL) {
         tools_destroy(vm->tools);
         vm->tools = NULL;
+    }
+    if (vm->vars != NULL) {
+        efi_vars_destroy(vm->vars);
+        vm->vars = NULL;
     }
 }
 
@@ -206,6 +220,7 @@ static int reserve(struct vm *vm)
         return err;
     }
     err = make_tools(vm);
+    err = err ? err : make_firmware(vm);
     err = err ? err : make_space(vm);
     if (!err) {
         err = make_control(vm);
@@ -215,7 +230,7 @@ static int reserve(struct vm *vm)
         }
     }
     if (err) {
-        destroy_tools(vm);
+        destroy_services(vm);
         frames_free(vm->owner, vm->ram, c->memory / PAGE_SIZE);
     }
     return err;
@@ -358,6 +373,9 @@ static void reset_machine(struct vm *vm)
     if (vm->tools != NULL) {
         tools_reset(vm->tools);
     }
+    if (vm->vars != NULL) {
+        efi_vars_reset(vm->vars, true);
+    }
     bus_add(&vm->bus, &vm->gic.dist);
     bus_add(&vm->bus, &vm->gic.rdist);
     bus_add(&vm->bus, &vm->uart.dev);
@@ -455,7 +473,7 @@ static void forget_vcpus(struct vm *vm)
     spin_lock(&vm->lock);
     memset(vm->vcpu, 0, sizeof(vm->vcpu));
     vm->vgic = NULL;
-    destroy_tools(vm);
+    destroy_services(vm);
     spin_unlock(&vm->lock);
 }
 

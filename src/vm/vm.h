@@ -52,7 +52,8 @@ struct vm {
     struct bus bus;
     struct gic_frames gic;
     struct device flash;
-    struct tools *tools; // NULL: without guest-tools there are neither ports nor a backdoor
+    struct tools *tools;   // NULL: without guest-tools there are neither ports nor a backdoor
+    struct efi_vars *vars; // NULL without firmware
     struct port_bus ports;
     struct id_policy id_policy;
     uint64_t id[8 + ID_REG_COUNT]; // what the guest reads, by CRm * 8 + op2 (trap/sysreg.c)

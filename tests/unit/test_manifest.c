@@ -333,7 +333,9 @@ static void test_wrong_values(void **state)
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, kernel-file, "
              "ramdisk, ramdisk-file, bootargs, load-offset, device-tree-offset, cpu-affinity, "
              "weight, autostart, pmu, "
-             "populate, populate-granule, guest-tools, backdoor-brk, sve)"},
+             "populate, populate-granule, firmware, guest-tools, backdoor-brk, sve)"},
+        {IN_VM(VM "firmware = \"bios\";"),
+         WEB "\"firmware\": is \"bios\" (it has to be \"none\" or \"efi-runtime\")"},
         {IN_VM(VM "guest-tools = \"kvm\";"),
          WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},
         {IN_VM(VM "backdoor-brk = \"yes\";"),

@@ -4,59 +4,14 @@
 // calls are void *.
 #pragma once
 
+#include "lib/efi.h"
+
 #include <stdint.h>
 
-typedef uint64_t efi_status;
 typedef void *efi_handle;
-
-// Appendix D
-#define EFI_ERROR(n)          (UINT64_C(1) << 63 | (n))
-#define EFI_SUCCESS           UINT64_C(0)
-#define EFI_LOAD_ERROR        EFI_ERROR(1)
-#define EFI_INVALID_PARAMETER EFI_ERROR(2)
-#define EFI_UNSUPPORTED       EFI_ERROR(3)
-#define EFI_DEVICE_ERROR      EFI_ERROR(7)
-#define EFI_OUT_OF_RESOURCES  EFI_ERROR(9)
-#define EFI_NOT_FOUND         EFI_ERROR(14)
-
-struct efi_guid {
-    uint32_t a;
-    uint16_t b, c;
-    uint8_t d[8];
-};
-
-// 4.2
-struct efi_table_header {
-    uint64_t signature;
-    uint32_t revision, size, crc32, reserved;
-};
 
 // 7.2: memory
 enum efi_allocate_type { EFI_ALLOCATE_ANY_PAGES = 0 };
-
-enum efi_memory_type {
-    EFI_RESERVED = 0,
-    EFI_LOADER_CODE = 1,
-    EFI_LOADER_DATA = 2,
-    EFI_BOOT_SERVICES_CODE = 3,
-    EFI_BOOT_SERVICES_DATA = 4,
-    EFI_RUNTIME_SERVICES_CODE = 5,
-    EFI_RUNTIME_SERVICES_DATA = 6,
-    EFI_CONVENTIONAL = 7,
-    EFI_UNUSABLE = 8,
-    EFI_ACPI_RECLAIM = 9,
-    EFI_ACPI_NVS = 10,
-};
-
-#define EFI_MEMORY_WB      (UINT64_C(1) << 3)
-#define EFI_MEMORY_SP      (UINT64_C(1) << 18) // for a purpose of its own
-#define EFI_MEMORY_RUNTIME (UINT64_C(1) << 63)
-
-// Descriptors follow each other at the distance that GetMemoryMap() gives, which may be more.
-struct efi_memory_descriptor {
-    uint32_t type, pad;
-    uint64_t physical, virtual, pages, attribute;
-};
 
 // 7, 4.4
 struct efi_boot_services {

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// What UEFI's two sides here have in common: Newel as an application of a machine's firmware
+// (boot/efi/) and Newel as the firmware of a VM (call/). UEFI Specification 2.10; the section
+// stands at each part.
+#pragma once
+
+#include <stdint.h>
+
+typedef uint64_t efi_status;
+typedef uint16_t efi_char16;
+
+// Appendix D
+#define EFI_ERROR(n)           (UINT64_C(1) << 63 | (n))
+#define EFI_SUCCESS            UINT64_C(0)
+#define EFI_LOAD_ERROR         EFI_ERROR(1)
+#define EFI_INVALID_PARAMETER  EFI_ERROR(2)
+#define EFI_UNSUPPORTED        EFI_ERROR(3)
+#define EFI_BUFFER_TOO_SMALL   EFI_ERROR(5)
+#define EFI_NOT_READY          EFI_ERROR(6)
+#define EFI_DEVICE_ERROR       EFI_ERROR(7)
+#define EFI_WRITE_PROTECTED    EFI_ERROR(8)
+#define EFI_OUT_OF_RESOURCES   EFI_ERROR(9)
+#define EFI_NOT_FOUND          EFI_ERROR(14)
+#define EFI_SECURITY_VIOLATION EFI_ERROR(26)
+
+struct efi_guid {
+    uint32_t a;
+    uint16_t b, c;
+    uint8_t d[8];
+};
+
+// 4.2
+struct efi_table_header {
+    uint64_t signature;
+    uint32_t revision, size, crc32, reserved;
+};
+
+// 7.2: types of memory
+enum efi_memory_type {
+    EFI_RESERVED = 0,
+    EFI_LOADER_CODE = 1,
+    EFI_LOADER_DATA = 2,
+    EFI_BOOT_SERVICES_CODE = 3,
+    EFI_BOOT_SERVICES_DATA = 4,
+    EFI_RUNTIME_SERVICES_CODE = 5,
+    EFI_RUNTIME_SERVICES_DATA = 6,
+    EFI_CONVENTIONAL = 7,
+    EFI_UNUSABLE = 8,
+    EFI_ACPI_RECLAIM = 9,
+    EFI_ACPI_NVS = 10,
+    EFI_MMIO = 11,
+};
+
+#define EFI_MEMORY_WB      (UINT64_C(1) << 3)
+#define EFI_MEMORY_SP      (UINT64_C(1) << 18) // for a purpose of its own
+#define EFI_MEMORY_RUNTIME (UINT64_C(1) << 63)
+
+// Descriptors follow each other at the distance that GetMemoryMap() gives, which may be more.
+struct efi_memory_descriptor {
+    uint32_t type, pad;
+    uint64_t physical, virtual, pages, attribute;
+};
+
+// 8.2.1: attributes of a variable
+#define EFI_VARIABLE_NON_VOLATILE           0x01u
+#define EFI_VARIABLE_BOOTSERVICE_ACCESS     0x02u
+#define EFI_VARIABLE_RUNTIME_ACCESS         0x04u
+#define EFI_VARIABLE_HARDWARE_ERROR         0x08u
+#define EFI_VARIABLE_AUTHENTICATED          0x10u // deprecated
+#define EFI_VARIABLE_TIME_AUTHENTICATED     0x20u
+#define EFI_VARIABLE_APPEND_WRITE           0x40u
+#define EFI_VARIABLE_ENHANCED_AUTHENTICATED 0x80u
+
+// 3.3
+#define EFI_GLOBAL_VARIABLE_GUID                           \
+    {                                                      \
+        0x8be4df61, 0x93ca, 0x11d2,                        \
+        {                                                  \
+            0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c \
+        }                                                  \
+    }
+
+// 32.6.1
+#define EFI_IMAGE_SECURITY_DATABASE_GUID                   \
+    {                                                      \
+        0xd719b2cb, 0x3d3a, 0x4596,                        \
+        {                                                  \
+            0xa3, 0xbc, 0xda, 0xd0, 0x0e, 0x67, 0x65, 0x6f \
+        }                                                  \
+    }
