@@ -32,6 +32,11 @@ $(foreach name,$(GUEST_NAMES),$(eval $(GUEST_OUT)/$(name).elf: \
 
 GUEST_FLAGS_bench := -DGUEST_IMAGE_HEADER
 
+# Newel's own parking code is what this one tests.
+GUEST_PARK := src/park/code.S src/park/page.c
+GUEST_FLAGS_park := -Isrc -isystem build/sysroot/picolibc/include $(GUEST_PARK)
+$(GUEST_OUT)/park.elf: $(GUEST_PARK) src/park/page.h src/park/layout.h src/arch/layout.h
+
 # The probe once more, as a kernel for an x86 machine.
 X86_PROBE := $(GUEST_OUT)/x86/backdoor_probe
 X86_FLAGS := --target=x86_64-none-elf -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
