@@ -54,19 +54,6 @@ wrong_el:
     lsr     x1, x21, #2
     bl      boot_wrong_el               // does not return
 
-// From UEFI (2.3.6), on its stack, with its MMU and caches: x0 is this image's handle, x1 the system
-// table. Returns a status in x0.
-    .global efi_entry
-efi_entry:
-    stp     x29, x30, [sp, #-32]!
-    mov     x29, sp
-    stp     x0, x1, [sp, #16]
-    bl      relocate
-    ldp     x0, x1, [sp, #16]
-    bl      efi_main
-    ldp     x29, x30, [sp], #32
-    ret
-
 // Out of UEFI's world for good. x0: a struct handover, x1: where this image's copy is. This code,
 // the copy and the handover are clean to the point of coherency.
     .global efi_leave
@@ -80,26 +67,6 @@ efi_leave:
     isb
     mov     x0, x20
     br      x21
-
-// The image's pointers, for where it is: every entry is R_AARCH64_RELATIVE (the link allows no
-// other). May be done again elsewhere. Clobbers x9 to x14.
-relocate:
-    adrp    x9, image_start
-    adrp    x10, rela_start
-    add     x10, x10, :lo12:rela_start
-    adrp    x11, rela_end
-    add     x11, x11, :lo12:rela_end
-1:  cmp     x10, x11
-    b.hs    2f
-    ldp     x12, x13, [x10]             // offset, info
-    ldr     x14, [x10, #16]             // addend
-    add     x10, x10, #24
-    cmp     w13, #1027                  // R_AARCH64_RELATIVE
-    b.ne    1b
-    add     x14, x14, x9
-    str     x14, [x9, x12]
-    b       1b
-2:  ret
 
 // A further CPU, from PSCI CPU_ON or out of the parking code: x0 points to its struct secondary_start,
 // which was cleaned to the point of coherency. MMU and caches off.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the first line of C to the first guest.
 #include "arch/cpu.h"
+#include "arch/detect.h"
 #include "arch/sysreg.h"
 #include "arch/timer.h"
 #include "boot/boot.h"
@@ -290,6 +291,20 @@ static void init_guests(void)
     }
 }
 
+// Nested, EL2's registers are another's to answer for, and every one of Newel's figures is off.
+static void say_if_nested(void)
+{
+    const char *trapped;
+    enum newel_detect_verdict verdict = el2_detect(&trapped);
+    if (verdict == NEWEL_DETECT_PRESENT) {
+        log_warn("EL2 is virtualized itself, or EL3 emulates registers: %s traps", trapped);
+    } else {
+        log_info("EL2 is %s", verdict == NEWEL_DETECT_ABSENT
+                                  ? "the machine's own: none of its registers traps"
+                                  : "virtualized or not: exclusives fail too often to tell");
+    }
+}
+
 // The MMU, the console and the machine's description, from the tree.
 static void start_by_fdt(uint64_t address)
 {
@@ -340,6 +355,7 @@ noreturn void boot_primary(uint64_t info)
     }
     switch_init_cpu(&ids);
     switch_heed_errata(&percpus[0], &ids);
+    say_if_nested();
     init_memory();
     init_interrupts();
     console_start_locking();

@@ -22,7 +22,7 @@ $(GUEST_OUT)/%.elf: $(GUEST_DIR)/%.c $(GUEST_LIB_SRC) $(GUEST_HEADERS) $(GUEST_D
 	@echo '  GUEST   $*'
 	@$(GUEST_CC) $(GUEST_FLAGS) -DGUEST_NAME='"$*"' $(GUEST_FLAGS_$*) -nostdlib -fuse-ld=lld \
 		-Wl,-T,$(GUEST_DIR)/lib/guest.ld,--build-id=none,-z,noexecstack -o $@ \
-		$< $(wildcard $(GUEST_DIR)/$*_asm.S $(GUEST_DIR)/$*/*.c) $(GUEST_LIB_SRC)
+		$< $(wildcard $(GUEST_DIR)/$*_asm.S $(GUEST_DIR)/$*/*.c) $(GUEST_ALSO_$*) $(GUEST_LIB_SRC)
 
 $(GUEST_OUT)/%.bin: $(GUEST_OUT)/%.elf
 	@llvm-objcopy -O binary $< $@
@@ -36,6 +36,16 @@ GUEST_FLAGS_bench := -DGUEST_IMAGE_HEADER
 GUEST_PARK := src/park/code.S src/park/page.c
 GUEST_FLAGS_park := -Isrc -isystem build/sysroot/picolibc/include $(GUEST_PARK)
 $(GUEST_OUT)/park.elf: $(GUEST_PARK) src/park/page.h src/park/layout.h src/arch/layout.h
+
+# newel-detect, and a hypervisor to try it on.
+GUEST_FLAGS_detect := -DGUEST_IMAGE_HEADER -Itools/newel-detect
+GUEST_ALSO_detect := tools/newel-detect/report.c
+$(GUEST_OUT)/detect.elf: $(wildcard tools/newel-detect/report.*)
+DETECT_SHIM := $(GUEST_OUT)/detect_shim.bin
+$(GUEST_OUT)/detect_shim.elf: $(GUEST_DIR)/detect_shim.S $(GUEST_DIR)/guests.mk | $(SETUP_DONE)
+	@mkdir -p $(@D)
+	@echo '  GUEST   detect_shim'
+	@$(GUEST_CC) -D__ASSEMBLER__ -nostdlib -static -fuse-ld=lld -Wl,-Ttext=0,-e,_start,--build-id=none,-z,noexecstack -o $@ $<
 
 # The probe once more, as a kernel for an x86 machine.
 X86_PROBE := $(GUEST_OUT)/x86/backdoor_probe
@@ -55,5 +65,5 @@ $(PERF_COUNT): tests/system/perf_count.c $(GUEST_DIR)/guests.mk | $(SETUP_DONE)
 	@aarch64-linux-gnu-gcc -std=gnu11 -O2 -static -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -o $@ $<
 
 .PHONY: guests
-guests: $(GUEST_BINS) $(X86_PROBE) $(PERF_COUNT)
+guests: $(GUEST_BINS) $(X86_PROBE) $(PERF_COUNT) $(DETECT_SHIM)
 .SECONDARY: $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf)

@@ -22,6 +22,7 @@ struct machine machine = {
     .gicr = 0x080a0000,
     .cpus = 1,
     .bootargs = "",
+    .hypervisor = "",
 };
 
 struct node {
@@ -56,6 +57,9 @@ static void node_done(const struct node *node, unsigned *cpus)
 {
     if (starts(node->name, "cpu@")) {
         (*cpus)++;
+    }
+    if (same(node->name, "hypervisor") && node->compatible) {
+        machine.hypervisor = node->compatible;
     }
     if (node->reg_len < 16) {
         return;

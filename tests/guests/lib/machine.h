@@ -15,6 +15,7 @@ struct machine {
     uint64_t gicr;
     unsigned cpus;
     const char *bootargs;
+    const char *hypervisor; /* compatible of /hypervisor; "" if there is none */
 };
 
 extern struct machine machine;
