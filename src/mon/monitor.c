@@ -239,6 +239,11 @@ static bool read_number(const char **text, char stop, uint64_t *out)
     return p > first;
 }
 
+bool monitor_read_number(const char *text, uint64_t *out)
+{
+    return read_number(&text, '\0', out);
+}
+
 bool monitor_read_range(const char *text, uint64_t *start, uint64_t *size)
 {
     return read_number(&text, '+', start) && *text++ == '+' && read_number(&text, '\0', size) &&

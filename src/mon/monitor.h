@@ -44,6 +44,8 @@ void monitor_error(const struct invocation *in, unsigned argument, const char *f
 struct vm *monitor_arg_vm(const struct invocation *in, unsigned argument);
 bool monitor_arg_number(const struct invocation *in, unsigned argument, unsigned limit,
                         unsigned *out);
+// Decimal or 0x; false if it is not.
+bool monitor_read_number(const char *text, uint64_t *out);
 // START+SIZE, each decimal or 0x; false if it is not, or SIZE is 0. They may be beyond everything.
 bool monitor_read_range(const char *text, uint64_t *start, uint64_t *size);
 
