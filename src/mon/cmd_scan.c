@@ -55,7 +55,13 @@ static bool show_backed(struct job *j, const struct scan_run *r, unsigned *steps
     char host[24] = " @none";
     uint64_t left = r->last - r->va - j->offset + 1;
 
-    if (!backing_find(&j->scan.vm->space.s2, gpa_add(r->ipa, j->offset), left, steps, &b)) {
+    if (!vm_scan_hold(&j->scan)) { // it is no more
+        return true;
+    }
+    bool found = backing_find(&j->scan.vm->space.s2, gpa_add(r->ipa, j->offset), left, steps, &b);
+
+    vm_scan_release(&j->scan);
+    if (!found) {
         return false;
     }
     if (b.mapped) {

@@ -124,17 +124,33 @@ static unsigned look(struct vm_scan *s, const struct vcpu *v, struct scan_run *r
 
 // ---- Steps ----
 
-// The VM's lock keeps the vCPU from being freed until it is borrowed; then the scheduler does.
-static int borrow(const struct vm_scan *s, struct vcpu **v, enum vcpu_state *was)
+bool vm_scan_hold(const struct vm_scan *s)
 {
     struct vm *vm = s->vm;
 
     spin_lock(&vm->lock);
     bool lives =
         (vm->state == VM_RUNNING || vm->state == VM_PAUSED) && vm_scan_life_of(vm) == s->life;
-    *v = lives ? vm->vcpu[0] : NULL;
-    int err = *v != NULL ? sched_borrow(*v, was) : ERR_NOENT;
-    spin_unlock(&vm->lock);
+    if (!lives) {
+        spin_unlock(&vm->lock);
+    }
+    return lives;
+}
+
+void vm_scan_release(const struct vm_scan *s)
+{
+    spin_unlock(&s->vm->lock);
+}
+
+// The VM's lock keeps the vCPU from being freed until it is borrowed; then the scheduler does.
+static int borrow(const struct vm_scan *s, struct vcpu **v, enum vcpu_state *was)
+{
+    if (!vm_scan_hold(s)) {
+        return ERR_NOENT;
+    }
+    *v = s->vm->vcpu[0];
+    int err = sched_borrow(*v, was);
+    vm_scan_release(s);
     return err;
 }
 

@@ -38,5 +38,11 @@ bool vm_scan_is_root(const struct vm *vm, uint64_t ttbr);
 // ERR_NOENT at the end, with runs or without: by s->scan.ended, or since the vCPU is off.
 int vm_scan_step(struct vm_scan *s, struct scan_run *runs, unsigned most, unsigned *count);
 
+// Keeps the VM what it is, with its vCPUs and stage 2, for less than a millisecond: its lock is
+// held until vm_scan_release(). False, and nothing is held, if it is no more what it was at the
+// start.
+bool vm_scan_hold(const struct vm_scan *s);
+void vm_scan_release(const struct vm_scan *s);
+
 // The number of starts and resets that the VM has lived through.
 uint64_t vm_scan_life_of(const struct vm *vm);
