@@ -216,10 +216,23 @@ void sched_set_paused(struct sched_share *share)
     spin_unlock(&sched.lock);
 }
 
+static bool stands_still(const struct sched_share *share)
+{
+    return share->paused && share->resting > 0 && share->resting == share->on;
+}
+
+bool sched_stands_still(const struct sched_share *share)
+{
+    spin_lock(&sched.lock);
+    bool still = stands_still(share);
+    spin_unlock(&sched.lock);
+    return still;
+}
+
 uint64_t sched_end_pause(struct sched_share *share)
 {
     spin_lock(&sched.lock);
-    bool stood = share->paused && share->resting > 0 && share->resting == share->on;
+    bool stood = stands_still(share);
     uint64_t ticks = stood ? timer_now() - share->rested_at : 0;
     share->paused = false;
     spin_unlock(&sched.lock);

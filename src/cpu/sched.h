@@ -30,6 +30,8 @@ void sched_set_paused(struct sched_share *share);
 // It keeps none any more; those it has need sched_resume(). The counter ticks for which all of them
 // have stood still, 0 if one has not been paused yet.
 uint64_t sched_end_pause(struct sched_share *share);
+// Have all that are on left their CPUs by now, and rest?
+bool sched_stands_still(const struct sched_share *share);
 // The vCPU goes on, its VM being paused no more.
 void sched_resume(struct vcpu *v);
 

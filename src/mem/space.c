@@ -522,6 +522,19 @@ int space_protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights ri
     return err;
 }
 
+bool space_override(struct space *sp, gpa_t at, struct override *out, uint64_t *extent)
+{
+    spin_lock(&sp->s2.lock);
+    const struct override *o = override_find(&sp->overrides, at);
+
+    (void)override_at(&sp->overrides, at, extent);
+    if (o != NULL) {
+        *out = *o;
+    }
+    spin_unlock(&sp->s2.lock);
+    return o != NULL;
+}
+
 bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy)
 {
     spin_lock(&sp->s2.lock);

@@ -92,6 +92,8 @@ enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access acce
 // CPU obeys. Errors as override_set(), and ERR_NOMEM for tables; then nothing has changed.
 int space_protect(struct space *sp, gpa_t base, uint64_t size, enum s2_rights rights,
                   enum override_policy policy);
+// The override that holds at; false if none does. *extent: bytes from there for which that is so.
+bool space_override(struct space *sp, gpa_t at, struct override *out, uint64_t *extent);
 // What is to be done about an access that was denied; false if nothing forbids it any more.
 bool space_policy(struct space *sp, gpa_t at, enum override_policy *policy);
 // OVERRIDE_LOG: gives the page at at its full rights back, or, where there is no room for the

@@ -25,8 +25,8 @@ static const struct command own_commands[] = {
 };
 
 static const struct command *const groups[] = {
-    own_commands,    vm_commands,   tools_commands, vcpu_commands, machine_commands,
-    memory_commands, scan_commands, log_commands,   test_commands,
+    own_commands,  vm_commands,    tools_commands, vcpu_commands, machine_commands, memory_commands,
+    scan_commands, watch_commands, dump_commands,  log_commands,  test_commands,
 };
 
 static uint64_t start_time;
@@ -237,6 +237,11 @@ static bool read_number(const char **text, char stop, uint64_t *out)
     }
     *text = p;
     return p > first;
+}
+
+bool monitor_read_number(const char *text, uint64_t *out)
+{
+    return read_number(&text, '\0', out);
 }
 
 bool monitor_read_range(const char *text, uint64_t *start, uint64_t *size)

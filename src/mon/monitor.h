@@ -28,7 +28,8 @@ struct command {
 
 // Each ends with a row whose name is NULL.
 extern const struct command vm_commands[], tools_commands[], vcpu_commands[], memory_commands[],
-    scan_commands[], log_commands[], machine_commands[], test_commands[];
+    scan_commands[], watch_commands[], dump_commands[], log_commands[], machine_commands[],
+    test_commands[];
 
 // Puts the monitor behind the console. After the VMs are known and timers work.
 void monitor_init(void);
@@ -44,6 +45,8 @@ void monitor_error(const struct invocation *in, unsigned argument, const char *f
 struct vm *monitor_arg_vm(const struct invocation *in, unsigned argument);
 bool monitor_arg_number(const struct invocation *in, unsigned argument, unsigned limit,
                         unsigned *out);
+// Decimal or 0x; false if it is not.
+bool monitor_read_number(const char *text, uint64_t *out);
 // START+SIZE, each decimal or 0x; false if it is not, or SIZE is 0. They may be beyond everything.
 bool monitor_read_range(const char *text, uint64_t *start, uint64_t *size);
 

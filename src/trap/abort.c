@@ -12,6 +12,7 @@
 #include "vm/caches.h"
 #include "vm/guest_fdt.h"
 #include "vm/vm.h"
+#include "vm/watch.h"
 
 // Fault status, the level in its low two bits
 #define FSC_TYPE(esr)    ((esr)&0x3c)
@@ -46,17 +47,30 @@ static bool faulting_page(uint64_t esr, uint64_t far, uint64_t *ipa)
     return (par & PAR_F) == 0;
 }
 
+// By the address of the code, where it is watched.
+static void tell_denied(const struct vcpu *v, uint64_t ipa, enum space_access access)
+{
+    static const char *const accesses[] = {"read", "write", "fetch"};
+    struct watch w;
+
+    if (access == SPACE_WRITE && watch_find(v->vm, gpa(ipa), &w)) {
+        log_guest("%s vcpu %u: watched: write of 0x%lx, which is 0x%lx, at 0x%lx",
+                  v->vm->config->name, v->index, w.va.v + (ipa - w.ipa.v), ipa, v->regs.pc);
+    } else {
+        log_guest("%s vcpu %u: protected: %s of 0x%lx at 0x%lx", v->vm->config->name, v->index,
+                  accesses[access], ipa, v->regs.pc);
+    }
+}
+
 // An override forbids it. True if the access is to be made again.
 static OUTLINE bool ram_denied(struct vcpu *v, uint64_t ipa, enum space_access access)
 {
-    static const char *const accesses[] = {"read", "write", "fetch"};
     enum override_policy policy;
     count(&v->count, CNT_MEM_DENIED);
     if (!space_policy(&v->vm->space, gpa(ipa), &policy)) {
         return true;
     }
-    log_guest("%s vcpu %u: protected: %s of 0x%lx at 0x%lx", v->vm->config->name, v->index,
-              accesses[access], ipa, v->regs.pc);
+    tell_denied(v, ipa, access);
     if (policy == OVERRIDE_PAUSE) {
         (void)vm_pause(v->vm); // and when it goes on, it tries again
         return true;

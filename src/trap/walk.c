@@ -38,6 +38,19 @@ void walk_registers(struct walk_regs *r)
     };
 }
 
+void walk_registers_of(const struct vcpu *v, struct walk_regs *r)
+{
+    *r = (struct walk_regs){
+        .cpu = walk_cpu_of(&features),
+        .sctlr = v->el1.sctlr_el1,
+        .tcr = v->el1.tcr_el1,
+        .ttbr0 = v->el1.ttbr0_el1,
+        .ttbr1 = v->el1.ttbr1_el1,
+        .mair = v->el1.mair_el1,
+        .el = 1,
+    };
+}
+
 unsigned walk_level(struct vcpu *v, uint64_t va, uint64_t table)
 {
     struct walk_regs r;
