@@ -38,6 +38,12 @@ struct call {
 
 typedef void call_fn(struct call *c);
 call_fn call_by_mrs, call_by_hvc, call_by_brk, call_by_smc, call_by_brk87, call_into_x5;
+
+// As expect_exception() and el0_exception() take it; the argument is the struct's address.
+static exc_fn by_number(call_fn *fn)
+{
+    return (exc_fn)(uintptr_t)fn;
+}
 uint64_t call_with_fp(struct call *c);
 extern char call_by_mrs_insn[], call_by_hvc_insn[], call_by_brk_insn[], call_by_brk87_insn[];
 
@@ -73,7 +79,7 @@ static bool call(const struct way *w, bool el0, struct call *c, struct exc_info 
 {
     user_call = *c;
     user_call.x[7] |= CALL;
-    bool taken = el0 ? el0_exception(info, (exc_fn)w->call, (uint64_t)&user_call)
+    bool taken = el0 ? el0_exception(info, by_number(w->call), (uint64_t)&user_call)
                      : expect_exception(info, at_el1, (uint64_t)w);
     if (!taken) {
         *c = user_call;
@@ -268,7 +274,7 @@ TEST(without_the_magic_it_is_a_debug_register)
     }
     user_call = (struct call){.x = {MAGIC, 1, 10, LOW, 4, 5, 6, 0xe}};
     write_sysreg(mdscr_el1, 1ul << 12); /* TDCC */
-    EXPECT(el0_exception(&info, (exc_fn)call_by_mrs, (uint64_t)&user_call));
+    EXPECT(el0_exception(&info, by_number(call_by_mrs), (uint64_t)&user_call));
     EXPECT_EQ(info.esr, 0x6220c3e3);
     EXPECT_EQ(info.elr, call_by_mrs_insn);
     EXPECT_CALL(&ways[0], true, &user_call); /* and with it, it is still a call */
@@ -315,7 +321,7 @@ TEST(other_breaks_are_the_guests)
     EXPECT_EQ(info.spsr & 0xf0000000, NZCV);
     EXPECT_EQ(info.vector, 4);
     user_call = c;
-    EXPECT(el0_exception(&info, (exc_fn)call_by_brk87, (uint64_t)&user_call));
+    EXPECT(el0_exception(&info, by_number(call_by_brk87), (uint64_t)&user_call));
     EXPECT_EQ(info.esr, 0xf2000087);
     EXPECT_EQ(info.vector, 8);
     if (!arg_flag("brk")) {
@@ -671,7 +677,7 @@ TEST(pan)
     SKIP_UNLESS(read_sysreg(id_aa64mmfr1_el1) >> 20 & 0xf, "no PAN");
     before = record_of(ODD_PORT);
     pan_on(0);
-    bool taken = expect_exception(&info, (exc_fn)call_by_mrs, (uint64_t)&c);
+    bool taken = expect_exception(&info, by_number(call_by_mrs), (uint64_t)&c);
     pan_off();
     EXPECT(taken);
     EXPECT_EQ(ESR_FSC(info.esr), 0xf);
@@ -680,7 +686,7 @@ TEST(pan)
     c.x[7] |= IN;
     EXPECT_EQ(c.x[2], 3);
     pan_on(0);
-    taken = expect_exception(&info, (exc_fn)call_by_mrs, (uint64_t)&c);
+    taken = expect_exception(&info, by_number(call_by_mrs), (uint64_t)&c);
     pan_off();
     EXPECT(taken);
     EXPECT(ESR_WNR(info.esr));

@@ -33,9 +33,9 @@ $(foreach name,$(GUEST_NAMES),$(eval $(GUEST_OUT)/$(name).elf: \
 GUEST_FLAGS_bench := -DGUEST_IMAGE_HEADER
 
 # Newel's own parking code is what this one tests.
-GUEST_PARK := src/park/code.S src/park/page.c
-GUEST_FLAGS_park := -Isrc -isystem build/sysroot/picolibc/include $(GUEST_PARK)
-$(GUEST_OUT)/park.elf: $(GUEST_PARK) src/park/page.h src/park/layout.h src/arch/layout.h
+GUEST_FLAGS_park := -Isrc -isystem build/sysroot/picolibc/include
+GUEST_ALSO_park := src/park/code.S src/park/page.c
+$(GUEST_OUT)/park.elf: $(GUEST_ALSO_park) src/park/page.h src/park/layout.h src/arch/layout.h
 
 # newel-detect, and a hypervisor to try it on.
 GUEST_FLAGS_detect := -DGUEST_IMAGE_HEADER -Itools/newel-detect
