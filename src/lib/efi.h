@@ -52,6 +52,8 @@ enum efi_memory_type {
 };
 
 #define EFI_MEMORY_WB      (UINT64_C(1) << 3)
+#define EFI_MEMORY_XP      (UINT64_C(1) << 14) // not to be executed
+#define EFI_MEMORY_RO      (UINT64_C(1) << 17) // not to be written
 #define EFI_MEMORY_SP      (UINT64_C(1) << 18) // for a purpose of its own
 #define EFI_MEMORY_RUNTIME (UINT64_C(1) << 63)
 
