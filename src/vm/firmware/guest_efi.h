@@ -17,7 +17,5 @@ struct guest_efi {
     struct guest_efi_data data; // what was written into guest memory
 };
 
-#define EFI_UNSPECIFIED_TIMEZONE 0x7ff
-
 // The VM starts anew.
 void guest_efi_reset(struct guest_efi *e, uint64_t base, const struct guest_efi_data *data);
