@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 // PAR_EL1's fields
-#define PAR_ADDRESS(par) ((par)&UINT64_C(0x0000fffffffff000))
-#define PAR_FST(par)     (((par) >> 1) & 0x3f) // with PAR_F: as an abort's FSC
-#define PAR_STAGE2       (UINT64_C(1) << 9)    // with PAR_F: the walk was stopped by stage 2
+#define PAR_ADDRESS(par)    ((par)&UINT64_C(0x0000fffffffff000))
+#define PAR_FST(par)        (((par) >> 1) & 0x3f)     // with PAR_F: as an abort's FSC
+#define PAR_ATTRIBUTES(par) ((unsigned)((par) >> 56)) // without PAR_F: as a field of MAIR_EL1
+#define PAR_STAGE2          (UINT64_C(1) << 9)        // with PAR_F: the walk was stopped by stage 2
 
 // What PAR_EL1 says after AT S1E1R, S1E1W, S1E0R or S1E0W of va, by el0 and write. The guest's own
 // PAR_EL1 is kept.

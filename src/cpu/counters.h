@@ -45,6 +45,7 @@
     X(TIMER_PHYS, "timer.phys", "emulated physical timer expired")                             \
     X(PSCI_CALL, "psci.call", "PSCI call")                                                     \
     X(CALL_IO, "call.io", "x86 I/O instruction called (guest-tools)")                          \
+    X(CALL_EFI, "call.efi", "EFI runtime service called")                                      \
     X(SCHED_IN, "sched.in", "times switched in")                                               \
     X(SCHED_BLOCK, "sched.block", "times blocked in WFI")                                      \
     X(UNHANDLED, "unhandled", "exits that nothing here handles")

@@ -130,6 +130,25 @@ static void pl031_write(struct device *dev, struct vcpu *v, uint64_t offset, uns
     spin_unlock(&r->lock);
 }
 
+// ---- for the firmware's clock, which is this one ----
+
+int64_t pl031_seconds(struct pl031 *r)
+{
+    spin_lock(&r->lock);
+    int64_t seconds = host_seconds() + r->offset;
+    spin_unlock(&r->lock);
+    return seconds;
+}
+
+void pl031_set(struct pl031 *r, int64_t seconds)
+{
+    spin_lock(&r->lock);
+    r->offset = seconds - host_seconds();
+    set_alarm(r);
+    update_line(r);
+    spin_unlock(&r->lock);
+}
+
 // ---- reset; the time goes on ----
 
 static void pl031_reset(struct device *dev)

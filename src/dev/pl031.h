@@ -26,3 +26,7 @@ struct pl031 {
 // Before its VM runs, and again at every reset of the VM, after vgic_reset(). r was zeroed before
 // the first time. epoch: seconds since 1970 at this moment (0 where the host has no clock).
 void pl031_init(struct pl031 *r, struct vgic *vgic, uint64_t epoch);
+
+// What it shows, in all its bits, and setting it. Any CPU.
+int64_t pl031_seconds(struct pl031 *r);
+void pl031_set(struct pl031 *r, int64_t seconds);

@@ -21,6 +21,7 @@ typedef uint16_t efi_char16;
 #define EFI_WRITE_PROTECTED    EFI_ERROR(8)
 #define EFI_OUT_OF_RESOURCES   EFI_ERROR(9)
 #define EFI_NOT_FOUND          EFI_ERROR(14)
+#define EFI_NO_MAPPING         EFI_ERROR(17)
 #define EFI_SECURITY_VIOLATION EFI_ERROR(26)
 
 struct efi_guid {
@@ -52,6 +53,8 @@ enum efi_memory_type {
 };
 
 #define EFI_MEMORY_WB      (UINT64_C(1) << 3)
+#define EFI_MEMORY_XP      (UINT64_C(1) << 14) // not to be executed
+#define EFI_MEMORY_RO      (UINT64_C(1) << 17) // not to be written
 #define EFI_MEMORY_SP      (UINT64_C(1) << 18) // for a purpose of its own
 #define EFI_MEMORY_RUNTIME (UINT64_C(1) << 63)
 
@@ -60,6 +63,25 @@ struct efi_memory_descriptor {
     uint32_t type, pad;
     uint64_t physical, virtual, pages, attribute;
 };
+
+// 8.3
+struct efi_time {
+    uint16_t year;                                  // 1900..9999
+    uint8_t month, day, hour, minute, second, pad1; // 1..12, 1..31, 0..23, 0..59, 0..59
+    uint32_t nanosecond;
+    int16_t time_zone; // minutes, UTC less local time; or unspecified
+    uint8_t daylight, pad2;
+};
+
+#define EFI_UNSPECIFIED_TIMEZONE 0x7ff
+
+struct efi_time_capabilities {
+    uint32_t resolution, accuracy; // Hz; parts in 10^12
+    uint8_t sets_to_zero, pad[3];
+};
+
+// 8.5.1
+enum efi_reset_type { EFI_RESET_COLD, EFI_RESET_WARM, EFI_RESET_SHUTDOWN, EFI_RESET_PLATFORM };
 
 // 8.2.1: attributes of a variable
 #define EFI_VARIABLE_NON_VOLATILE           0x01u

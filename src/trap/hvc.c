@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "call/smccc.h"
+#include "trap/efi.h"
 #include "trap/io.h"
 #include "trap/trap.h"
 
@@ -10,6 +11,9 @@ static OUTLINE enum trap_result other_immediate(struct vcpu *v, uint64_t esr)
 {
     if (CALL_IMMEDIATE(esr) == IO_MAGIC && io_exists(v)) {
         return io_call_after(v);
+    }
+    if (CALL_IMMEDIATE(esr) == EFI_UPCALL && efi_exists(v)) {
+        return efi_upcall(v);
     }
     v->regs.x[0] = (uint64_t)SMCCC_NOT_SUPPORTED;
     return TRAP_RETRY;

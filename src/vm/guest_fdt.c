@@ -7,6 +7,7 @@
 #include "lib/bits.h"
 #include "lib/error.h"
 #include "lib/print.h"
+#include "park/page.h"
 
 #include <libfdt.h>
 #include <string.h>
@@ -199,14 +200,23 @@ static void put_pmu(struct writer *w)
     end(w);
 }
 
-static void put_cpu(struct writer *w, uint64_t mpidr)
+static void put_enable_method(struct writer *w, const struct guest_fdt_params *p, unsigned cpu)
+{
+    bool spin = p->config->cpu_boot == CPU_BOOT_SPIN_TABLE;
+    put_string(w, "enable-method", spin ? "spin-table" : "psci");
+    if (spin) {
+        put_u64(w, "cpu-release-addr", park_release_address(p->mailboxes + cpu * PAGE_SIZE));
+    }
+}
+
+static void put_cpu(struct writer *w, const struct guest_fdt_params *p, unsigned cpu)
 {
     char name[40];
-    uint64_t affinity = mpidr & MPIDR_AFFINITY;
+    uint64_t affinity = p->mpidr[cpu] & MPIDR_AFFINITY;
     format(name, sizeof(name), "cpu@%lx", (unsigned long)affinity);
     begin(w, name);
     put_u64(w, "reg", affinity);
-    put_string(w, "enable-method", "psci");
+    put_enable_method(w, p, cpu);
     put_string(w, "compatible", "arm,armv8");
     put_string(w, "device_type", "cpu");
     end(w);
@@ -218,15 +228,29 @@ static void put_cpus(struct writer *w, const struct guest_fdt_params *p)
     put_u32(w, "#size-cells", 0);
     put_u32(w, "#address-cells", 2);
     for (unsigned i = 0; i < p->config->cpus; i++) {
-        put_cpu(w, p->mpidr[i]);
+        put_cpu(w, p, i);
     }
     end(w);
+}
+
+// Linux, efi_get_fdt_params(). The last one is not in its documentation, and has to be there:
+// Secure Boot is disabled.
+static void put_efi(struct writer *w, const struct firmware_handover *efi)
+{
+    put_u64(w, "linux,uefi-system-table", efi->system_table);
+    put_u64(w, "linux,uefi-mmap-start", efi->map);
+    put_u32(w, "linux,uefi-mmap-size", efi->map_size);
+    put_u32(w, "linux,uefi-mmap-desc-size", efi->descriptor_size);
+    put_u32(w, "linux,uefi-mmap-desc-ver", 1);
+    put_u32(w, "linux,uefi-secure-boot", 2);
 }
 
 static void put_chosen(struct writer *w, const struct guest_fdt_params *p)
 {
     begin(w, "chosen");
-    put_string(w, "stdout-path", "/" UART_NAME);
+    if (p->config->tables != TABLES_ACPI) {
+        put_string(w, "stdout-path", "/" UART_NAME);
+    }
     put_string(w, "bootargs", p->config->bootargs);
     if (p->ramdisk_start != p->ramdisk_end) {
         put_u64(w, "linux,initrd-start", p->ramdisk_start);
@@ -238,6 +262,9 @@ static void put_chosen(struct writer *w, const struct guest_fdt_params *p)
     if (p->has_rng_seed) {
         put(w, "rng-seed", p->rng_seed, sizeof(p->rng_seed));
     }
+    if (p->efi.system_table != 0) {
+        put_efi(w, &p->efi);
+    }
     end(w);
 }
 
@@ -248,11 +275,20 @@ static void put_aliases(struct writer *w)
     end(w);
 }
 
+static void put_stub(struct writer *w, const struct guest_fdt_params *p)
+{
+    begin(w, "");
+    put_chosen(w, p);
+    end(w);
+}
+
 static void put_tree(struct writer *w, const struct guest_fdt_params *p)
 {
     begin(w, "");
     put_root(w);
-    put_psci(w);
+    if (p->config->cpu_boot == CPU_BOOT_PSCI) {
+        put_psci(w);
+    }
     put_memory(w, p->config->memory);
     put_rtc(w);
     put_uart(w);
@@ -271,13 +307,26 @@ static void put_tree(struct writer *w, const struct guest_fdt_params *p)
     end(w);
 }
 
+// The pages in which the other CPUs wait are theirs (booting.rst: cpu-release-addr).
+static void reserve(struct writer *w, const struct guest_fdt_params *p)
+{
+    if (w->err == 0 && p->config->cpu_boot == CPU_BOOT_SPIN_TABLE) {
+        w->err = fdt_add_reservemap_entry(w->fdt, p->mailboxes, p->config->cpus * PAGE_SIZE);
+    }
+    if (w->err == 0) {
+        w->err = fdt_finish_reservemap(w->fdt);
+    }
+}
+
 int guest_fdt_build(void *buf, size_t size, const struct guest_fdt_params *params)
 {
     struct writer w = {buf, fdt_create(buf, (int)MIN(size, (size_t)INT32_MAX))};
-    if (w.err == 0) {
-        w.err = fdt_finish_reservemap(buf);
+    reserve(&w, params);
+    if (params->config->tables == TABLES_ACPI) {
+        put_stub(&w, params);
+    } else {
+        put_tree(&w, params);
     }
-    put_tree(&w, params);
     if (w.err == 0) {
         w.err = fdt_finish(buf);
     }

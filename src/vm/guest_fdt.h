@@ -2,6 +2,7 @@
 // The device tree that a VM is given: QEMU virt's machine as far as Newel provides it.
 #pragma once
 
+#include "vm/firmware/handover.h"
 #include "vm/manifest.h"
 
 #define VM_RAM_BASE UINT64_C(0x40000000)
@@ -14,8 +15,11 @@ struct guest_fdt_params {
     uint64_t rng_seed[4];
     bool has_rng_seed;
     bool has_pmu;
+    struct firmware_handover efi; // system_table 0: none
+    uint64_t mailboxes;           // guest-physical, a page a vCPU; for CPU_BOOT_SPIN_TABLE
 };
 
-// Writes the tree into buf. Its size, or a negative error (ERR_RANGE: buf too small).
+// Writes the tree into buf: with TABLES_ACPI no more than /chosen, since Linux takes any other node
+// for a description of the machine. Its size, or a negative error (ERR_RANGE: buf too small).
 // May use SIMD registers (libfdt).
 int guest_fdt_build(void *buf, size_t size, const struct guest_fdt_params *params);

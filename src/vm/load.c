@@ -8,14 +8,28 @@
 // kernel's own bss and first allocations lie beyond its end, at a size that nothing tells.
 #define RAMDISK_DISTANCE UINT64_C(0x8000000)
 
-// Where the manifest wants it.
-static int place_dtb(const struct vm_config *config, uint64_t kernel_size, struct load_plan *plan)
+bool load_has_firmware(const struct vm_config *config)
+{
+    return config->firmware == FIRMWARE_EFI_RUNTIME || config->cpu_boot != CPU_BOOT_PSCI;
+}
+
+uint64_t load_kernel_size(const struct vm_config *config)
+{
+    return config->kernel_is_image ? config->image_size : config->kernel.size;
+}
+
+// Where the manifest wants it; room: RAM without the firmware's.
+static int place_dtb(const struct vm_config *config, uint64_t kernel_size, uint64_t room,
+                     struct load_plan *plan)
 {
     uint64_t ramdisk_size = config->ramdisk.size;
     plan->dtb = config->dtb_offset;
     if (!range_fits(plan->dtb, DTB_SIZE, config->memory) ||
-        (ramdisk_size != 0 && !range_fits(plan->ramdisk, ramdisk_size, config->memory))) {
+        (ramdisk_size != 0 && !range_fits(plan->ramdisk, ramdisk_size, room))) {
         return ERR_RANGE;
+    }
+    if (!range_fits(plan->dtb, DTB_SIZE, room)) {
+        return ERR_EXISTS;
     }
     bool taken =
         ranges_overlap(plan->dtb, DTB_SIZE, plan->kernel, kernel_size) ||
@@ -25,9 +39,11 @@ static int place_dtb(const struct vm_config *config, uint64_t kernel_size, struc
 
 int load_plan(const struct vm_config *config, struct load_plan *plan)
 {
-    uint64_t size = config->kernel_is_image ? config->image_size : config->kernel.size;
+    uint64_t size = load_kernel_size(config);
+    uint64_t room = config->memory - (load_has_firmware(config) ? FIRMWARE_SPAN : 0);
+    plan->firmware = load_has_firmware(config) ? room : 0;
     plan->kernel = config->kernel_is_image ? config->image_text_offset : config->load_offset;
-    if (!range_fits(plan->kernel, size, config->memory)) {
+    if (!range_fits(plan->kernel, size, room)) {
         return ERR_RANGE;
     }
     uint64_t after = align_up(plan->kernel + size, BLOCK_SIZE);
@@ -38,7 +54,7 @@ int load_plan(const struct vm_config *config, struct load_plan *plan)
     }
     plan->dtb = align_up(plan->ramdisk + config->ramdisk.size, BLOCK_SIZE);
     if (config->dtb_offset != DTB_ANYWHERE) {
-        return place_dtb(config, size, plan);
+        return place_dtb(config, size, room, plan);
     }
-    return range_fits(plan->dtb, DTB_MAX_SIZE, config->memory) ? 0 : ERR_RANGE;
+    return range_fits(plan->dtb, DTB_MAX_SIZE, room) ? 0 : ERR_RANGE;
 }

@@ -68,6 +68,9 @@ static const struct property vm_properties[] = {
     {"populate", KIND_CHOICE, FIELD(struct vm_config, lazy), .words = {"eager", "lazy"}},
     {"populate-granule", KIND_CHOICE, FIELD(struct vm_config, small_pages), .words = {"2m", "4k"}},
     {"firmware", KIND_CHOICE, FIELD(struct vm_config, firmware), .words = {"none", "efi-runtime"}},
+    {"tables", KIND_CHOICE, FIELD(struct vm_config, tables), .words = {"dt", "acpi", "both"}},
+    {"cpu-boot", KIND_CHOICE, FIELD(struct vm_config, cpu_boot),
+     .words = {"psci", "parking", "spin-table"}},
     {"guest-tools", KIND_CHOICE, FIELD(struct vm_config, guest_tools), .words = {"none", "vmware"}},
     {"backdoor-brk", KIND_CHOICE, FIELD(struct vm_config, backdoor_brk), .words = {"no", "yes"}},
     {"test-ports", KIND_CHOICE, FIELD(struct vm_config, test_ports), .words = {"no", "yes"},
@@ -304,7 +307,7 @@ static bool is_known(const struct property *p)
 
 static int fail_unknown(struct reader *r, const struct table *t, const char *name)
 {
-    char known[320] = "";
+    char known[400] = "";
     size_t len = 0;
     for (size_t i = 0; i < t->count; i++) {
         if (is_known(&t->rows[i])) {
@@ -470,6 +473,28 @@ static int check_tools(struct reader *r, const struct table *t, const struct vm_
     return 0;
 }
 
+// ACPI's tables are found by way of EFI's; each way of starting CPUs but PSCI is told in one kind
+// of tables alone.
+static int check_firmware(struct reader *r, const struct vm_config *c)
+{
+    if (c->tables != TABLES_DT && c->firmware != FIRMWARE_EFI_RUNTIME) {
+        return fail(r, "tables",
+                    "asks for ACPI, but there is no firmware to find it by "
+                    "(firmware has to be \"efi-runtime\")");
+    }
+    if (c->cpu_boot == CPU_BOOT_PARKING && c->tables != TABLES_ACPI) {
+        return fail(r, "cpu-boot",
+                    "is \"parking\", which only ACPI can tell the guest "
+                    "(tables has to be \"acpi\")");
+    }
+    if (c->cpu_boot == CPU_BOOT_SPIN_TABLE && c->tables != TABLES_DT) {
+        return fail(r, "cpu-boot",
+                    "is \"spin-table\", which only a device tree can tell the guest "
+                    "(tables has to be \"dt\")");
+    }
+    return 0;
+}
+
 static int check_layout(struct reader *r, const struct vm_config *c)
 {
     struct load_plan plan;
@@ -478,9 +503,10 @@ static int check_layout(struct reader *r, const struct vm_config *c)
         return 0;
     }
     if (err == ERR_EXISTS) {
-        return fail(r, "device-tree-offset",
-                    "is 0x%lx, where kernel or ramdisk lies (%lu KiB there have to be free)",
-                    (unsigned long)c->dtb_offset, (unsigned long)(DTB_SIZE / 1024));
+        return fail(
+            r, "device-tree-offset",
+            "is 0x%lx, where kernel, ramdisk or firmware lies (%lu KiB there have to be free)",
+            (unsigned long)c->dtb_offset, (unsigned long)(DTB_SIZE / 1024));
     }
     return fail(r, "memory-mib",
                 "is %lu, too little for kernel (%lu KiB at 0x%lx), ramdisk (%zu KiB) and device "
@@ -622,6 +648,7 @@ static int read_vm(struct reader *r, int node, struct manifest *m)
     err = err != 0 ? err : read_children(r, node, c);
     err = err != 0 ? err : check_kernel(r, &t, c);
     err = err != 0 ? err : check_tools(r, &t, c);
+    err = err != 0 ? err : check_firmware(r, c);
     err = err != 0 ? err : check_layout(r, c);
     m->vm_count += err == 0;
     return err;

@@ -36,6 +36,20 @@ enum vm_firmware {
     FIRMWARE_EFI_RUNTIME, // "efi-runtime": an EFI system table whose services are Newel's
 };
 
+// What describes the VM to its guest.
+enum vm_tables {
+    TABLES_DT,   // "dt": a device tree
+    TABLES_ACPI, // "acpi": ACPI, and of a device tree only /chosen
+    TABLES_BOTH, // "both"
+};
+
+// How the guest starts its other CPUs.
+enum vm_cpu_boot {
+    CPU_BOOT_PSCI,       // "psci"
+    CPU_BOOT_PARKING,    // "parking": ACPI's parking protocol
+    CPU_BOOT_SPIN_TABLE, // "spin-table": the device tree's
+};
+
 struct vm_config {
     char name[VM_NAME_MAX + 1];
     uint64_t memory;             // bytes, multiple of 2 MiB
@@ -54,6 +68,8 @@ struct vm_config {
     bool guest_tools;                       // guest-tools = "vmware"; "none" if left out
     bool backdoor_brk;                      // "no" or "yes"; false if left out
     enum vm_firmware firmware;              // FIRMWARE_NONE if left out
+    enum vm_tables tables;                  // TABLES_DT if left out
+    enum vm_cpu_boot cpu_boot;              // CPU_BOOT_PSCI if left out
     struct guestinfo_pair guestinfo[MANIFEST_MAX_GUESTINFO];
     unsigned guestinfo_count;
     bool test_ports;  // "no" or "yes"; in the tests' image alone

@@ -9,7 +9,6 @@
 #include "call/message.h"
 #include "call/pvtime.h"
 #include "con/console.h"
-#include "cpu/drbg.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
 #include "cpu/sve.h"
@@ -22,8 +21,10 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "mem/guest.h"
+#include "park/page.h"
 #include "trap/sysreg.h"
 #include "vm/caches.h"
+#include "vm/describe.h"
 #include "vm/guest_fdt.h"
 
 #include <string.h>
@@ -315,54 +316,6 @@ static int write_block(struct vm *vm, uint64_t from)
     return err ? err : write_part(vm, &vm->config->ramdisk, vm->plan.ramdisk, from);
 }
 
-static int place_device_tree(struct vm *vm, const struct guest_fdt_params *params)
-{
-    char *dtb = hpa_ptr(hpa_add(vm->ram, vm->plan.dtb));
-    fp_borrow();
-    int size = guest_fdt_build(dtb, DTB_SIZE, params);
-    if (size >= 0 && coherence_cleans_fill()) { // libfdt has written beyond the tree's end as well
-        dcache_clean_inval_poc(dtb, DTB_SIZE);
-    }
-    return size < 0 ? size : 0;
-}
-
-// By way of some pages that are the VM's for the moment: its own need not be contiguous.
-static int write_device_tree(struct vm *vm, const struct guest_fdt_params *params)
-{
-    hpa_t scratch;
-    int err = frames_alloc(vm->owner, DTB_SIZE / PAGE_SIZE, 1, &scratch);
-    if (err) {
-        return err;
-    }
-    fp_borrow();
-    int size = guest_fdt_build(hpa_ptr(scratch), DTB_SIZE, params);
-    gpa_t to = gpa(VM_RAM_BASE + vm->plan.dtb);
-    err = size < 0 ? size : guest_write(&vm->space.s2, to, hpa_ptr(scratch), (size_t)size);
-    frames_free(vm->owner, scratch, DTB_SIZE / PAGE_SIZE);
-    return err;
-}
-
-// New ones each time it is built.
-static void draw_seeds(struct guest_fdt_params *params)
-{
-    params->has_rng_seed = drbg_read(params->rng_seed, sizeof(params->rng_seed));
-    if (params->has_rng_seed) {
-        (void)drbg_read(&params->kaslr_seed, sizeof(params->kaslr_seed));
-    }
-}
-
-static int build_device_tree(struct vm *vm)
-{
-    struct guest_fdt_params params = {.config = vm->config, .has_pmu = !vm->id_policy.hide_pmu};
-    draw_seeds(&params);
-    for (unsigned i = 0; i < vm->config->cpus; i++) {
-        params.mpidr[i] = vm->vcpu[i]->mpidr & MPIDR_AFFINITY;
-    }
-    params.ramdisk_start = VM_RAM_BASE + vm->plan.ramdisk;
-    params.ramdisk_end = params.ramdisk_start + vm->config->ramdisk.size;
-    return vm->config->lazy ? write_device_tree(vm, &params) : place_device_tree(vm, &params);
-}
-
 static void reset_machine(struct vm *vm)
 {
     vgic_reset(vm->vgic);
@@ -405,11 +358,19 @@ static void build_failed(struct vm *vm, const char *what, int err)
     announce_off();
 }
 
+static void start_vcpu(struct vcpu *v, uint64_t entry, uint64_t arg)
+{
+    CHECK(sched_claim(v));
+    vcpu_reset(v, gpa(entry), arg);
+    caches_start(v);
+    sched_start(v);
+}
+
 static void build_finish(struct vm *vm)
 {
-    int err = build_device_tree(vm);
+    int err = describe_vm(vm);
     if (err) {
-        build_failed(vm, "no device tree", err);
+        build_failed(vm, "not described", err);
         return;
     }
     reset_machine(vm);
@@ -417,11 +378,10 @@ static void build_finish(struct vm *vm)
     set_state(vm, VM_RUNNING);
     log_info("%s: %lu MiB, %u vCPUs, started", vm->config->name, vm->config->memory >> 20,
              vm->config->cpus);
-    struct vcpu *first = vm->vcpu[0];
-    CHECK(sched_claim(first));
-    vcpu_reset(first, gpa(VM_RAM_BASE + vm->plan.kernel), VM_RAM_BASE + vm->plan.dtb);
-    caches_start(first);
-    sched_start(first);
+    start_vcpu(vm->vcpu[0], VM_RAM_BASE + vm->plan.kernel, VM_RAM_BASE + vm->plan.dtb);
+    for (unsigned i = 1; i < vm->config->cpus && vm->config->cpu_boot != CPU_BOOT_PSCI; i++) {
+        start_vcpu(vm->vcpu[i], park_entry(describe_mailbox(vm, i)), 0);
+    }
 }
 
 static bool build_step(struct work *work)

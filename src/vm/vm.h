@@ -15,6 +15,7 @@
 #include "irq/vgic.h"
 #include "mem/pool.h"
 #include "mem/space.h"
+#include "vm/firmware/guest_efi.h"
 #include "vm/load.h"
 #include "vm/manifest.h"
 
@@ -54,6 +55,7 @@ struct vm {
     struct device flash;
     struct tools *tools;   // NULL: without guest-tools there are neither ports nor a backdoor
     struct efi_vars *vars; // NULL without firmware
+    struct guest_efi efi;
     struct port_bus ports;
     struct id_policy id_policy;
     uint64_t id[8 + ID_REG_COUNT]; // what the guest reads, by CRm * 8 + op2 (trap/sysreg.c)

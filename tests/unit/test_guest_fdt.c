@@ -216,9 +216,56 @@ static void test_dtc_is_content(void **state)
     unlink(dtb);
 }
 
+// Linux takes any node but these for a description of the machine.
+static void test_stub(void **state)
+{
+    (void)state;
+    struct vm_config acpi = config;
+    struct guest_fdt_params p = params;
+    acpi.tables = TABLES_ACPI;
+    acpi.guest_tools = true;
+    p.config = &acpi;
+    p.efi = (struct firmware_handover){0x4fe20000, 0x4fe10000, 480, 40};
+    build(&p);
+    int node = fdt_first_subnode(fdt, 0);
+    assert_string_equal(fdt_get_name(fdt, node, NULL), "chosen");
+    assert_true(fdt_next_subnode(fdt, node) < 0);
+    assert_null(fdt_getprop(fdt, node, "stdout-path", NULL));
+    check_string("/chosen", "bootargs", config.bootargs);
+    CHECK_CELLS("/chosen", "linux,initrd-start", 0, 0x48000000);
+    CHECK_CELLS("/chosen", "linux,uefi-system-table", 0, 0x4fe20000);
+    CHECK_CELLS("/chosen", "linux,uefi-mmap-start", 0, 0x4fe10000);
+    CHECK_CELLS("/chosen", "linux,uefi-mmap-size", 480);
+    CHECK_CELLS("/chosen", "linux,uefi-mmap-desc-size", 40);
+    CHECK_CELLS("/chosen", "linux,uefi-mmap-desc-ver", 1);
+    CHECK_CELLS("/chosen", "linux,uefi-secure-boot", 2);
+}
+
+static void test_spin_table(void **state)
+{
+    (void)state;
+    struct vm_config spin = config;
+    struct guest_fdt_params p = params;
+    uint64_t at, size;
+    spin.cpu_boot = CPU_BOOT_SPIN_TABLE;
+    p.config = &spin;
+    p.mailboxes = UINT64_C(0x1bfe40000);
+    build(&p);
+    assert_true(fdt_path_offset(fdt, "/psci") < 0);
+    check_string("/cpus/cpu@3", "enable-method", "spin-table");
+    CHECK_CELLS("/cpus/cpu@3", "cpu-release-addr", 1, 0xbfe43f00);
+    assert_int_equal(fdt_num_mem_rsv(fdt), 1);
+    assert_int_equal(fdt_get_mem_rsv(fdt, 0, &at, &size), 0);
+    assert_int_equal(at, p.mailboxes);
+    assert_int_equal(size, 4 * 4096);
+    assert_null(fdt_getprop(fdt, node_at("/chosen"), "linux,uefi-system-table", NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stub),
+        cmocka_unit_test(test_spin_table),
         cmocka_unit_test(test_memory_and_chosen),
         cmocka_unit_test(test_what_is_not_there),
         cmocka_unit_test(test_pmu),

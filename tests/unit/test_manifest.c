@@ -183,6 +183,28 @@ static void test_all_properties(void **state)
     assert_false(manifest.vm[0].pmu);
 }
 
+static void test_firmware(void **state)
+{
+    (void)state;
+    const struct vm_config *c = &manifest.vm[0];
+    assert_int_equal(parse(IN_VM(VM "firmware = \"efi-runtime\"; tables = \"acpi\"; "
+                                    "cpu-boot = \"parking\";")),
+                     0);
+    assert_int_equal(c->firmware, FIRMWARE_EFI_RUNTIME);
+    assert_int_equal(c->tables, TABLES_ACPI);
+    assert_int_equal(c->cpu_boot, CPU_BOOT_PARKING);
+    assert_int_equal(parse(IN_VM(VM "cpu-boot = \"spin-table\"; tables = \"dt\";")), 0);
+    assert_int_equal(c->tables, TABLES_DT);
+    assert_int_equal(c->cpu_boot, CPU_BOOT_SPIN_TABLE);
+    assert_int_equal(parse(IN_VM(VM "firmware = \"efi-runtime\"; tables = \"both\";")), 0);
+    assert_int_equal(c->tables, TABLES_BOTH);
+    assert_int_equal(c->cpu_boot, CPU_BOOT_PSCI);
+    assert_int_equal(parse(IN_VM(VM "")), 0);
+    assert_int_equal(c->firmware, FIRMWARE_NONE);
+    assert_int_equal(c->tables, TABLES_DT);
+    assert_int_equal(c->cpu_boot, CPU_BOOT_PSCI);
+}
+
 static void test_guestinfo(void **state)
 {
     (void)state;
@@ -333,7 +355,25 @@ static void test_wrong_values(void **state)
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, kernel-file, "
              "ramdisk, ramdisk-file, bootargs, load-offset, device-tree-offset, cpu-affinity, "
              "weight, autostart, pmu, "
-             "populate, populate-granule, firmware, guest-tools, backdoor-brk, sve)"},
+             "populate, populate-granule, firmware, tables, cpu-boot, guest-tools, backdoor-brk, "
+             "sve)"},
+        {IN_VM(VM "tables = \"fdt\";"),
+         WEB "\"tables\": is \"fdt\" (it has to be \"dt\" or \"acpi\" or \"both\")"},
+        {IN_VM(VM "tables = \"acpi\";"),
+         WEB "\"tables\": asks for ACPI, but there is no firmware to find it by "
+             "(firmware has to be \"efi-runtime\")"},
+        {IN_VM(VM "tables = \"both\"; firmware = \"none\";"),
+         WEB "\"tables\": asks for ACPI, but there is no firmware to find it by "
+             "(firmware has to be \"efi-runtime\")"},
+        {IN_VM(VM "cpu-boot = \"sgi\";"),
+         WEB "\"cpu-boot\": is \"sgi\" (it has to be \"psci\" or \"parking\" or "
+             "\"spin-table\")"},
+        {IN_VM(VM "cpu-boot = \"parking\"; firmware = \"efi-runtime\"; tables = \"both\";"),
+         WEB "\"cpu-boot\": is \"parking\", which only ACPI can tell the guest "
+             "(tables has to be \"acpi\")"},
+        {IN_VM(VM "cpu-boot = \"spin-table\"; firmware = \"efi-runtime\"; tables = \"acpi\";"),
+         WEB "\"cpu-boot\": is \"spin-table\", which only a device tree can tell the guest "
+             "(tables has to be \"dt\")"},
         {IN_VM(VM "firmware = \"bios\";"),
          WEB "\"firmware\": is \"bios\" (it has to be \"none\" or \"efi-runtime\")"},
         {IN_VM(VM "guest-tools = \"kvm\";"),
@@ -435,11 +475,12 @@ static void test_place_of_the_tree(void **state)
         WITH_KERNEL("image", "device-tree-offset = <0x2ff000>;"),
         WITH_KERNEL("raw", "device-tree-offset = <0x57f000>; ramdisk = /incbin/(\"@ramdisk\");"),
         WITH_KERNEL("raw", "device-tree-offset = <0x3f1000>; ramdisk = /incbin/(\"@ramdisk\");"),
+        WITH_KERNEL("raw", "device-tree-offset = <0x5f1000>; firmware = \"efi-runtime\";"),
     };
     for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
         assert_true(parse(taken[i]) < 0);
         assert_non_null(strstr(message, "\"device-tree-offset\": is 0x"));
-        assert_non_null(strstr(message, "where kernel or ramdisk lies"));
+        assert_non_null(strstr(message, "where kernel, ramdisk or firmware lies"));
     }
     assert_true(parse(WITH_KERNEL("raw", "device-tree-offset = <0x7f1000>;")) < 0);
     assert_non_null(strstr(message, "too little for kernel"));
@@ -651,6 +692,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_least_that_is_needed),
         cmocka_unit_test(test_all_properties),
+        cmocka_unit_test(test_firmware),
         cmocka_unit_test(test_guestinfo),
         cmocka_unit_test(test_choices_and_defaults),
         cmocka_unit_test(test_wrong_roots),

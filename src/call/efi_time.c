@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The services of time (UEFI 2.10, 8.3): the VM's real-time clock, by fields.
+#include "call/efi_call.h"
+#include "lib/bits.h"
+
+#define DAY          86400
+#define DAYS_TO_1970 719468 // from 0000-03-01, which a leap day ends a year before
+#define ERA          146097 // days of 400 years
+
+#define RESOLUTION 1        // Hz
+#define ACCURACY   50000000 // 50 parts in a million, as crystals have
+
+#define DAYLIGHT_BITS 3
+
+static unsigned days_of(unsigned month, unsigned year)
+{
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return days[month - 1] + (month == 2 && leap);
+}
+
+// Years begin with March here, so that a leap day is a year's last.
+static int64_t days_since_1970(const struct efi_time *t)
+{
+    unsigned early = t->month <= 2;
+    unsigned year = t->year - early, of_era = year % 400;
+    unsigned day = (153 * (t->month + (early ? 9u : -3u)) + 2) / 5 + t->day - 1;
+    return (int64_t)(year / 400) * ERA + of_era * 365 + of_era / 4 - of_era / 100 + day -
+           DAYS_TO_1970;
+}
+
+static void set_date(struct efi_time *t, uint64_t days) // since 0000-03-01
+{
+    unsigned of_era = (unsigned)(days % ERA);
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned day = of_era - (365 * year + year / 4 - year / 100);
+    unsigned month = (5 * day + 2) / 153; // from March
+    t->day = (uint8_t)(day - (153 * month + 2) / 5 + 1);
+    t->month = (uint8_t)(month < 10 ? month + 3 : month - 9);
+    t->year = (uint16_t)(year + days / ERA * 400 + (t->month <= 2));
+}
+
+static bool is_valid(const struct efi_time *t)
+{
+    bool zone =
+        t->time_zone == EFI_UNSPECIFIED_TIMEZONE || (t->time_zone >= -1440 && t->time_zone <= 1440);
+    return t->year >= 1900 && t->year <= 9999 && t->month >= 1 && t->month <= 12 && t->day >= 1 &&
+           t->day <= days_of(t->month, t->year) && t->hour <= 23 && t->minute <= 59 &&
+           t->second <= 59 && t->nanosecond <= 999999999 && zone && t->daylight <= DAYLIGHT_BITS;
+}
+
+// The clock has UTC where a time zone is known.
+static int64_t zone_seconds(int16_t time_zone)
+{
+    return time_zone == EFI_UNSPECIFIED_TIMEZONE ? 0 : (int64_t)time_zone * 60;
+}
+
+static void time_now(struct efi_call *c, struct efi_time *t)
+{
+    int64_t local = pl031_seconds(&c->vm->rtc) - zone_seconds(c->efi->time_zone);
+    uint64_t since = (uint64_t)(local + (int64_t)DAYS_TO_1970 * DAY);
+    unsigned of_day = (unsigned)(since % DAY);
+    *t = (struct efi_time){
+        .hour = (uint8_t)(of_day / 3600),
+        .minute = (uint8_t)(of_day / 60 % 60),
+        .second = (uint8_t)(of_day % 60),
+        .time_zone = c->efi->time_zone,
+        .daylight = c->efi->daylight,
+    };
+    set_date(t, since / DAY);
+}
+
+// GetTime(OUT *time, OUT *capabilities OPTIONAL)
+efi_status efi_get_time(struct efi_call *c)
+{
+    static const struct efi_time_capabilities capabilities = {RESOLUTION, ACCURACY, 1, {0}};
+    struct efi_time t;
+    time_now(c, &t);
+    efi_status status = efi_out(c, c->x[0], &t, sizeof(t));
+    if (status != EFI_SUCCESS || c->x[1] == 0) {
+        return status;
+    }
+    return efi_out(c, c->x[1], &capabilities, sizeof(capabilities));
+}
+
+// SetTime(IN *time)
+efi_status efi_set_time(struct efi_call *c)
+{
+    struct efi_time t;
+    efi_status status = efi_in(c, &t, c->x[0], sizeof(t));
+    if (status != EFI_SUCCESS) {
+        return status;
+    }
+    if (!is_valid(&t)) {
+        return EFI_INVALID_PARAMETER;
+    }
+    c->efi->time_zone = t.time_zone;
+    c->efi->daylight = t.daylight;
+    pl031_set(&c->vm->rtc, days_since_1970(&t) * DAY + t.hour * 3600 + t.minute * 60 + t.second +
+                               zone_seconds(t.time_zone));
+    return EFI_SUCCESS;
+}
