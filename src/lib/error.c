@@ -24,6 +24,8 @@ const char *error_text(int err)
         return "access denied";
     case ERR_TIMEOUT:
         return "timed out";
+    case ERR_IO:
+        return "input/output error";
     default:
         return "unknown error";
     }

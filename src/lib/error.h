@@ -12,6 +12,7 @@ enum error {
     ERR_UNSUPPORTED = -7,
     ERR_ACCESS = -8, // the rights do not allow it
     ERR_TIMEOUT = -9,
+    ERR_IO = -10, // a device failed
 };
 
 // "out of memory" and so on; never NULL.

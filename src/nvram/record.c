@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nvram/record.h"
+
+#include "lib/addr.h"
+#include "lib/crc32.h"
+
+#include <string.h>
+
+#define HEAD_MAGIC   UINT64_C(0x31766e6c6577656e) // "newelnv1"
+#define HEAD_VERSION 1u
+#define RECORD_MAGIC UINT32_C(0x6365726e) // "nrec"
+
+_Static_assert(sizeof(struct nv_head) == NV_LINE, "a line");
+_Static_assert(sizeof(struct nv_record) == NV_LINE, "a line");
+_Static_assert(NV_LINE + NV_OWNER_MAX + NV_KEY_MAX + NV_VALUE_MAX <= NV_RECORD_MAX, "its parts");
+_Static_assert(NV_RECORD_MAX % NV_LINE == 0, "whole lines");
+
+void nv_head_make(struct nv_head *h, uint64_t generation, uint64_t nonce)
+{
+    *h = (struct nv_head){HEAD_MAGIC, generation, nonce, HEAD_VERSION, 0};
+    h->crc = crc32(0, h, offsetof(struct nv_head, crc));
+}
+
+bool nv_head_is_valid(const struct nv_head *h)
+{
+    return h->magic == HEAD_MAGIC && h->version == HEAD_VERSION &&
+           h->crc == crc32(0, h, offsetof(struct nv_head, crc));
+}
+
+static void seal(struct nv_record *r)
+{
+    r->crc = crc32(0, r, offsetof(struct nv_record, crc));
+}
+
+void nv_record_make(struct nv_record *r, const struct nv_item *item, uint64_t nonce)
+{
+    size_t value_size = item->value != NULL ? item->value_size : 0;
+    uint32_t crc = crc32(0, item->owner, item->owner_size);
+    crc = crc32(crc, item->key, item->key_size);
+    *r = (struct nv_record){
+        .magic = RECORD_MAGIC,
+        .is_deletion = item->value == NULL,
+        .key_size = (uint16_t)item->key_size,
+        .nonce = nonce,
+        .owner_size = (uint32_t)item->owner_size,
+        .value_size = (uint32_t)value_size,
+        .payload_crc = crc32(crc, item->value, value_size),
+    };
+    seal(r);
+}
+
+void nv_record_move(struct nv_record *r, uint64_t nonce)
+{
+    r->nonce = nonce;
+    seal(r);
+}
+
+bool nv_record_is_valid(const struct nv_record *r, uint64_t nonce)
+{
+    return r->magic == RECORD_MAGIC && r->nonce == nonce && r->is_deletion <= 1 &&
+           r->owner_size <= NV_OWNER_MAX && r->key_size <= NV_KEY_MAX &&
+           r->value_size <= NV_VALUE_MAX && r->crc == crc32(0, r, offsetof(struct nv_record, crc));
+}
+
+size_t nv_record_size(const struct nv_record *r)
+{
+    return align_up(sizeof(*r) + r->owner_size + r->key_size + r->value_size, NV_LINE);
+}
+
+uint32_t nv_hash(const struct nv_item *item)
+{
+    return crc32(crc32(0, item->owner, item->owner_size), item->key, item->key_size);
+}
