@@ -9,31 +9,18 @@
 
 #include <cmocka.h>
 
+#include "../scan_trees.h"
 #include "fake_at.h"
 #include "guest_ram.h"
 #include "mem/scan.h"
 
 #define RAM_SIZE (4 * MIB)
-#define TABLE    0x10000 // the largest granule's
-#define TABLES   (RAM_SIZE / TABLE)
+#define TABLE    TREE_TABLE
 #define TREES    1000
 #define MOST     65536 // runs
 
 static struct walk_regs regs;
-static uint64_t rng = 1, ats;
-
-static uint64_t next(void)
-{
-    rng ^= rng << 13;
-    rng ^= rng >> 7;
-    rng ^= rng << 17;
-    return rng;
-}
-
-static uint64_t pick(uint64_t n)
-{
-    return (next() >> 16) % n;
-}
+static uint64_t ats;
 
 static uint64_t at_by_walker(uint64_t va, bool el0, bool write)
 {
@@ -66,93 +53,16 @@ static int start(void **state)
 
 // ---- The same by recursion
 
-static struct scan_run expected[MOST], found[MOST];
+static struct tree_run expected[MOST];
+static struct scan_run found[MOST];
 static size_t expected_count;
-static uint64_t entries; // descriptors looked at
+static struct tree_memory memory = {.base = GUEST_BASE, .size = RAM_SIZE};
 
-static const unsigned tg0_bits[] = {12, 16, 14}, tg1_bits[] = {0, 14, 12, 16};
-
-struct oracle {
-    unsigned page_bits, input_bits;
-    uint64_t half; // what the address has above the input bits
-};
-
-static void expect(const struct scan_run *new)
+static void expect(void *arg, const struct tree_run *run)
 {
-    struct scan_run *r = expected_count != 0 ? &expected[expected_count - 1] : NULL;
-
-    if (r != NULL && r->kind == new->kind && r->last + 1 == new->va &&
-        (r->kind == SCAN_UNREADABLE ||
-         (r->ipa.v + (r->last - r->va) + 1 == new->ipa.v && r->rights.el1 == new->rights.el1 &&
-          r->rights.el0 == new->rights.el0 && r->attributes == new->attributes &&
-          r->shareability == new->shareability))) {
-        r->last = new->last;
-        return;
-    }
+    (void)arg;
     assert_true(expected_count < MOST);
-    expected[expected_count++] = *new;
-}
-
-// Rights as AP, UXN and PXN say; the trees have no others, and nothing in their tables.
-static struct walk_rights rights_of(uint64_t d)
-{
-    bool el0 = d >> 6 & 1, write = (d >> 7 & 1) == 0;
-    unsigned data = 1 | (write ? 2 : 0);
-    bool x1 = (d >> 53 & 1) == 0 && !(write && el0), x0 = (d >> 54 & 1) == 0;
-
-    return (struct walk_rights){(uint8_t)(data | (x1 ? 4 : 0)),
-                                (uint8_t)((el0 ? data : 0) | (x0 ? 4 : 0))};
-}
-
-static void expect_leaf(uint64_t va, unsigned shift, uint64_t d)
-{
-    struct scan_run r = {.va = va, .last = va + (BIT(shift) - 1), .kind = SCAN_MAPPED};
-
-    r.ipa = gpa(d & MASK(47, shift));
-    r.rights = rights_of(d);
-    r.attributes = (uint8_t)(regs.mair >> (8 * (d >> 2 & 7)));
-    r.shareability = (uint8_t)(d >> 8 & 3);
-    expect(&r);
-}
-
-static bool has_blocks(unsigned page_bits, int level)
-{
-    return level == 2 || (level == 1 && page_bits == 12);
-}
-
-static void recurse(const struct oracle *o, uint64_t table, int level, unsigned bits, uint64_t base)
-{
-    unsigned shift = o->page_bits + (o->page_bits - 3) * (unsigned)(3 - level);
-
-    for (uint64_t i = 0; i < BIT(bits); i++) {
-        uint64_t at = table + i * 8, va = base | i << shift;
-
-        entries++;
-        if (at < GUEST_BASE || at >= GUEST_BASE + RAM_SIZE) {
-            expect(&(struct scan_run){
-                .va = va, .last = va + (BIT(shift) - 1), .kind = SCAN_UNREADABLE});
-            continue;
-        }
-        uint64_t d = *guest_word(at), kind = d & 3;
-
-        if (kind == 3 && level < 3) {
-            recurse(o, d & MASK(47, o->page_bits), level + 1, o->page_bits - 3, va);
-        } else if (kind == 3 || (kind == 1 && level < 3 && has_blocks(o->page_bits, level))) {
-            expect_leaf(va, shift, d);
-        }
-    }
-}
-
-static void expect_half(bool high)
-{
-    struct oracle o = {.page_bits = high ? tg1_bits[bits_get(regs.tcr, 31, 30)]
-                                         : tg0_bits[bits_get(regs.tcr, 15, 14)]};
-    o.input_bits = 64 - (unsigned)(high ? bits_get(regs.tcr, 21, 16) : bits_get(regs.tcr, 5, 0));
-    unsigned stride = o.page_bits - 3, left = o.input_bits - o.page_bits;
-    unsigned levels = (left + stride - 1) / stride, bits = left - stride * (levels - 1);
-
-    recurse(&o, high ? regs.ttbr1 : regs.ttbr0, 4 - (int)levels, bits,
-            high ? -BIT(o.input_bits) : 0);
+    expected[expected_count++] = *run;
 }
 
 // ---- Scans
@@ -189,15 +99,16 @@ static void expect_same(size_t n)
 {
     assert_int_equal(n, expected_count);
     for (size_t i = 0; i < n; i++) {
-        const struct scan_run *a = &found[i], *b = &expected[i];
+        const struct scan_run *a = &found[i];
+        const struct tree_run *b = &expected[i];
 
         assert_int_equal(a->va, b->va);
         assert_int_equal(a->last, b->last);
-        assert_int_equal(a->kind, b->kind);
-        if (b->kind == SCAN_MAPPED) {
-            assert_int_equal(a->ipa.v, b->ipa.v);
-            assert_int_equal(a->rights.el1, b->rights.el1);
-            assert_int_equal(a->rights.el0, b->rights.el0);
+        assert_int_equal(a->kind, b->unreadable ? SCAN_UNREADABLE : SCAN_MAPPED);
+        if (!b->unreadable) {
+            assert_int_equal(a->ipa.v, b->ipa);
+            assert_int_equal(a->rights.el1, b->el1);
+            assert_int_equal(a->rights.el0, b->el0);
             assert_int_equal(a->attributes, b->attributes);
             assert_int_equal(a->shareability, b->shareability);
         }
@@ -205,33 +116,6 @@ static void expect_same(size_t n)
 }
 
 #define LEAF (BIT(10) | UINT64_C(3) << 8) // AF, inner shareable
-
-// Any output; each entry leads somewhere, some tables outside the VM, some back to where they come
-// from.
-static uint64_t random_descriptor(unsigned page_bits)
-{
-    uint64_t kind = pick(4) == 0 ? 1 : 3, table = GUEST_BASE + pick(TABLES) * TABLE;
-    uint64_t out = pick(3) == 0 ? next() & MASK(47, page_bits) : table;
-
-    return kind | out | (next() & (MASK(4, 2) | MASK(7, 6) | MASK(10, 8) | MASK(54, 53)));
-}
-
-static void random_tree(unsigned page_bits)
-{
-    memset(hpa_ptr(hpa(ram)), 0, RAM_SIZE);
-    for (uint64_t t = 0; t < TABLES; t++) {
-        for (unsigned n = 1 + (unsigned)pick(3); n > 0; n--) {
-            // Neighbours now and then, also of the same output, that may merge.
-            uint64_t size = BIT(page_bits - 3), i = pick(BIT(pick(page_bits - 2)));
-            uint64_t d = random_descriptor(page_bits); // roots may be short
-
-            guest_word(GUEST_BASE + t * TABLE)[i] = d;
-            if (i + 1 < size && pick(2) != 0) {
-                guest_word(GUEST_BASE + t * TABLE)[i + 1] = d + (pick(2) << page_bits);
-            }
-        }
-    }
-}
 
 static void random_trees(void **state)
 {
@@ -242,21 +126,31 @@ static void random_trees(void **state)
     for (unsigned round = 0; round < TREES; round++) {
         start(state);
         unsigned g = round % 3, page_bits = 12 + 2 * g;
-        unsigned low = most_bits[g] - (unsigned)pick(page_bits == 12 ? 24 : 20);
-        unsigned high = most_bits[g] - (unsigned)pick(page_bits == 12 ? 24 : 20);
+        unsigned low = most_bits[g] - (unsigned)tree_pick(page_bits == 12 ? 24 : 20);
+        unsigned high = most_bits[g] - (unsigned)tree_pick(page_bits == 12 ? 24 : 20);
 
-        random_tree(page_bits);
         regs.tcr = (64 - low) | (uint64_t)(64 - high) << 16 | tg0[g] << 14 | tg1[g] << 30 |
                    UINT64_C(5) << 32;
-        expected_count = entries = 0;
-        expect_half(false);
-        expect_half(true);
-        expect_same(scan_all(0, UINT64_MAX, 1 + (unsigned)pick(300)));
+        struct tree_shape shape = {.page_bits = page_bits, .output_bits = 48, .mair = regs.mair};
+
+        memory.at = hpa_ptr(hpa(ram));
+        memset(memory.at, 0, RAM_SIZE);
+        tree_fill(&memory, page_bits, false);
+        expected_count = 0;
+        shape.input_bits = low;
+        shape.root = regs.ttbr0;
+        uint64_t entries = tree_walk(&shape, &memory, expect, NULL);
+
+        shape.input_bits = high;
+        shape.root = regs.ttbr1;
+        shape.high = true;
+        entries += tree_walk(&shape, &memory, expect, NULL);
+        expect_same(scan_all(0, UINT64_MAX, 1 + (unsigned)tree_pick(300)));
         // No more than there are descriptors.
         assert_true(ats <= entries);
         leaves += scan.leaves;
         for (size_t i = 0; i < expected_count; i++) {
-            unreadable += expected[i].kind == SCAN_UNREADABLE;
+            unreadable += expected[i].unreadable;
         }
     }
     assert_true(leaves > 3 * TREES && unreadable > TREES / 2);
