@@ -63,7 +63,7 @@ struct newel_detect_cell {
     X(actlr_el1, NEWEL_DETECT_EL1_2_, "mrs %[t], actlr_el1", "HCR_EL2.TACR")                      \
     X(sctlr_el1, NEWEL_DETECT_EL1_, "mrs %[t], sctlr_el1", "HCR_EL2.TRVM")                        \
     X(cpacr_el1, NEWEL_DETECT_EL1_, "mrs %[t], cpacr_el1", "CPTR_EL2.TCPAC")                      \
-    X(fpcr, NEWEL_DETECT_EL0 | NEWEL_DETECT_EL1, "mrs %[t], fpcr", "CPTR_EL2.TFP")                \
+    X(fpcr, NEWEL_DETECT_EL0 | NEWEL_DETECT_EL1, "mrs %[t], S3_3_C4_C4_0", "CPTR_EL2.TFP")        \
     X(zcr_el1, NEWEL_DETECT_EL1, "mrs %[t], s3_0_c1_c2_0", "CPTR_EL2.TZ")                         \
     X(mdscr_el1, NEWEL_DETECT_EL1_2_, "mrs %[t], mdscr_el1", "MDCR_EL2.TDA")                      \
     X(dbgbcr0_el1, NEWEL_DETECT_EL1_2_, "mrs %[t], dbgbcr0_el1", "MDCR_EL2.TDA")                  \
