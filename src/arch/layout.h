@@ -28,6 +28,7 @@
 #define VECTORS_CLEAR   2
 #define VECTORS_TOLD    3
 #define VECTORS_CHECKED 4
+#define VECTORS_GICV2   5 // and on: the same for a machine with GICv2
 
 // struct secondary_start
 #define SECONDARY_STACK 0

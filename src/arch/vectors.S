@@ -131,6 +131,12 @@ irq_lower:
     bl      trap_irq
     b       short_return
 
+irq_lower_gicv2:
+    save_short
+    to_host_stack
+    bl      trap_irq_gicv2
+    b       short_return
+
 serror_lower:
     mrs     x1, esr_el2
     save_short
@@ -227,7 +233,7 @@ el2_broken:
 4:  isb
 .endm
 
-.macro vectors forget, sync
+.macro vectors forget, sync, irq
     .balign 2048
     from_el2 0
     from_el2 1
@@ -238,22 +244,27 @@ el2_broken:
     from_el2 6
     from_el2 7
     from_guest \sync, \forget
-    from_guest irq_lower, \forget
-    from_guest irq_lower, \forget         // FIQ: Newel gives the GIC no group 0; spurious
+    from_guest \irq, \forget
+    from_guest \irq, \forget         // FIQ: Newel gives the GIC no group 0; spurious
     from_guest serror_lower, \forget
     from_guest \sync, \forget            // from AArch32: the same, EL0 only
-    from_guest irq_lower, \forget
-    from_guest irq_lower, \forget
+    from_guest \irq, \forget
+    from_guest \irq, \forget
     from_guest serror_lower, \forget
+.endm
+
+.macro tables irq
+    vectors forget_nothing, sync_lower, \irq
+    vectors forget_by_loop, sync_lower, \irq
+    vectors forget_by_instruction, sync_lower, \irq
+    vectors forget_as_told, sync_lower, \irq
+    vectors forget_as_told, sync_checked, \irq
 .endm
 
     .balign 2048
 el2_vectors:
-    vectors forget_nothing, sync_lower
-    vectors forget_by_loop, sync_lower
-    vectors forget_by_instruction, sync_lower
-    vectors forget_as_told, sync_lower
-    vectors forget_as_told, sync_checked
+    tables irq_lower
+    tables irq_lower_gicv2
 
 // x0: which table.
     .global cpu_vectors_install

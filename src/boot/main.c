@@ -222,7 +222,11 @@ static void init_interrupts(void)
         map_device(platform.gic.rdist[i].base, platform.gic.rdist[i].size,
                    "mapping the GIC's redistributors");
     }
-    must(gic_init(&platform.gic), "GIC");
+    if (platform.gic.version == 2) {
+        map_device(platform.gic.cpu_interface, GICV2_CPU_SIZE, "mapping the GIC's CPU interface");
+        map_device(platform.gic.hyp_interface, PAGE_SIZE, "mapping the GIC's EL2 interface");
+    }
+    must(gic_init(), "GIC");
     must(gic_init_cpu(), "GIC");
     timer_init_cpu();
     if (platform.rtc.v != 0) {
@@ -353,6 +357,8 @@ noreturn void boot_primary(uint64_t info)
     if (platform.bhb_off) {
         bhb_turn_off();
     }
+    gic_choose(&platform.gic);
+    switch_choose_vectors(platform.gic.version == 2 ? VECTORS_GICV2 : 0);
     switch_init_cpu(&ids);
     switch_heed_errata(&percpus[0], &ids);
     say_if_nested();

@@ -168,14 +168,16 @@ static int read_distributor(struct reader *r, const struct acpi_table *gicd, voi
     if (g->dist_size != 0) {
         return fail(r, "APIC: there are two distributors");
     }
-    if (version != 0 && version != 3 && version != 4) { // 0: ask the hardware
-        return fail(r, "APIC: no GICv3: the distributor's version is %u", version);
+    if (version == 1 || version > 4) {
+        return fail(r, "APIC: no GICv3 or GICv2: the distributor's version is %u", version);
     }
-    if (!is_aligned(base, GICD_SIZE) || !range_fits(base, GICD_SIZE, PA_LIMIT)) {
+    g->version = version == 4 ? 3 : version; // 0: whether there are redistributors tells
+    uint64_t size = g->version == 3 ? GICD_SIZE : GICV2_DIST_SIZE;
+    if (!is_aligned(base, size) || !range_fits(base, size, PA_LIMIT)) {
         return fail(r, "APIC: no distributor can be at 0x%lx", (unsigned long)base);
     }
     g->dist = hpa(base);
-    g->dist_size = GICD_SIZE;
+    g->dist_size = size;
     return 0;
 }
 
@@ -229,10 +231,48 @@ static int read_redistributors(struct reader *r)
     if (err == 0 && r->p->gic.rdist_count == 0) {
         err = each_of(r, MADT_GICC, GICC_SIZE, read_own_gicr, NULL);
     }
-    if (err == 0 && r->p->gic.rdist_count == 0) {
-        err = fail(r, "APIC: no redistributors: Newel needs a GICv3");
+    if (err == 0 && r->p->gic.rdist_count == 0 && r->p->gic.version == 3) {
+        err = fail(r, "APIC: no redistributors: Newel needs them of a GICv3");
     }
     return err;
+}
+
+// Where each GICC has GICv2's frames: the same for all, as what is there is banked.
+static int read_gicv2(struct reader *r, const struct acpi_table *gicc, void *context)
+{
+    (void)context;
+    struct gic_config *g = &r->p->gic;
+    const struct {
+        const char *name;
+        uint32_t at;
+        hpa_t *base;
+        uint64_t size;
+    } frames[] = {
+        {"CPU interface", 32, &g->cpu_interface, GICV2_CPU_SIZE},
+        {"virtual CPU interface (GICV)", 40, &g->vcpu_interface, PAGE_SIZE},
+        {"EL2 interface (GICH)", 48, &g->hyp_interface, PAGE_SIZE},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(frames) && is_usable(gicc); i++) {
+        uint64_t base = acpi_u64(gicc, frames[i].at);
+        if (base == 0 || !is_aligned(base, PAGE_SIZE) ||
+            !range_fits(base, frames[i].size, PA_LIMIT) ||
+            (frames[i].base->v != 0 && frames[i].base->v != base)) {
+            return fail(r, "APIC: no GICv2's %s can be at 0x%lx for a CPU", frames[i].name,
+                        (unsigned long)base);
+        }
+        *frames[i].base = hpa(base);
+    }
+    return 0;
+}
+
+static int read_interfaces(struct reader *r)
+{
+    struct gic_config *g = &r->p->gic;
+    int err = g->version == 2 ? 0 : read_redistributors(r);
+    if (err == 0 && g->version == 0) {
+        g->version = g->rdist_count != 0 ? 3 : 2;
+    }
+    return err == 0 && g->version == 2 ? each_of(r, MADT_GICC, GICC_SIZE, read_gicv2, NULL) : err;
 }
 
 static int read_madt(struct reader *r, uint64_t boot_mpidr)
@@ -243,9 +283,9 @@ static int read_madt(struct reader *r, uint64_t boot_mpidr)
     err = err != 0 ? err : each_of(r, MADT_GICC, GICC_SIZE, read_maintenance, NULL);
     err = err != 0 ? err : each_of(r, MADT_GICD, GICD_ENTRY_SIZE, read_distributor, NULL);
     if (err == 0 && r->p->gic.dist_size == 0) {
-        err = fail(r, "APIC: no distributor: Newel needs a GICv3");
+        err = fail(r, "APIC: no distributor: Newel needs a GIC");
     }
-    return err != 0 ? err : read_redistributors(r);
+    return err != 0 ? err : read_interfaces(r);
 }
 
 // ---- the others ----

@@ -55,10 +55,19 @@ static int check_ppis(const struct platform *p, const struct complaint *c)
     return 0;
 }
 
+static bool has_gicv2(const struct platform *p, const struct mem_region *m)
+{
+    const struct gic_config *g = &p->gic;
+    return g->version == 2 &&
+           (ranges_overlap(m->base, m->size, g->cpu_interface.v, GICV2_CPU_SIZE) ||
+            ranges_overlap(m->base, m->size, g->hyp_interface.v, PAGE_SIZE) ||
+            ranges_overlap(m->base, m->size, g->vcpu_interface.v, PAGE_SIZE));
+}
+
 static bool has_device(const struct platform *p, const struct mem_region *m)
 {
     bool hit = ranges_overlap(m->base, m->size, p->gic.dist.v, p->gic.dist_size) ||
-               ranges_overlap(m->base, m->size, p->uart.base.v, p->uart.size) ||
+               has_gicv2(p, m) || ranges_overlap(m->base, m->size, p->uart.base.v, p->uart.size) ||
                ranges_overlap(m->base, m->size, p->rtc.v, p->rtc.v != 0 ? PAGE_SIZE : 0);
     for (size_t i = 0; i < p->gic.rdist_count; i++) {
         hit |= ranges_overlap(m->base, m->size, p->gic.rdist[i].base.v, p->gic.rdist[i].size);

@@ -10,8 +10,9 @@
 // Beyond this nothing is used: a physical address range of 52 bits counts as 48.
 #define PA_LIMIT BIT(48)
 
-#define GICD_SIZE UINT64_C(0x10000)
-#define GICR_SIZE UINT64_C(0x20000) // of one CPU, without virtual LPIs
+#define GICD_SIZE       UINT64_C(0x10000)
+#define GICR_SIZE       UINT64_C(0x20000) // of one CPU, without virtual LPIs
+#define GICV2_DIST_SIZE UINT64_C(0x1000)
 
 // The boot CPU first. ERR_EXISTS if it is there already; ERR_RANGE, and it counts as ignored, if
 // there are MAX_CPUS.

@@ -475,7 +475,7 @@ static int read_psci(struct reader *r)
     return 0;
 }
 
-// There is no GICv3: say what the root's interrupt-parent is.
+// There is no GIC that Newel knows: say what the root's interrupt-parent is.
 static int fail_gic(struct reader *r)
 {
     uint64_t phandle;
@@ -488,10 +488,12 @@ static int fail_gic(struct reader *r)
         compatible = fdt_index_get(r->x, node, FDT_COMPATIBLE, &len);
     }
     if (compatible == NULL || len < 1 || compatible[len - 1] != '\0') {
-        return fail(r, "no GICv3 (compatible \"arm,gic-v3\")");
+        return fail(r, "no GICv3 or GICv2 (compatible \"arm,gic-v3\" or \"arm,gic-400\")");
     }
-    return fail(r, "no GICv3 (compatible \"arm,gic-v3\"): found \"%.40s\" at %s", compatible,
-                path_of(r, node).text);
+    return fail(
+        r,
+        "no GICv3 or GICv2 (compatible \"arm,gic-v3\" or \"arm,gic-400\"): found \"%.40s\" at %s",
+        compatible, path_of(r, node).text);
 }
 
 static int read_redistributors(struct reader *r)
@@ -522,11 +524,49 @@ static int read_redistributors(struct reader *r)
     return 0;
 }
 
+// reg: distributor, CPU interface, EL2's interface, the virtual CPU interface (Linux,
+// bindings/interrupt-controller/arm,gic.yaml).
+static int read_gicv2(struct reader *r)
+{
+    struct gic_config *g = &r->p->gic;
+    const struct {
+        const char *name;
+        hpa_t *base;
+        uint64_t size;
+    } frames[] = {
+        {"CPU interface with GICC_DIR", &g->cpu_interface, GICV2_CPU_SIZE},
+        {"EL2 interface (GICH)", &g->hyp_interface, PAGE_SIZE},
+        {"virtual CPU interface (GICV)", &g->vcpu_interface, PAGE_SIZE},
+    };
+    for (int i = 0; i < (int)ARRAY_SIZE(frames); i++) {
+        struct range range;
+        if (!read_reg(r, r->gic, 1 + i, &range) || !is_aligned(range.base, PAGE_SIZE) ||
+            range.size < frames[i].size) {
+            return fail(r, "%s: reg has no %s, or one that cannot be", path_of(r, r->gic).text,
+                        frames[i].name);
+        }
+        *frames[i].base = hpa(range.base);
+    }
+    return 0;
+}
+
+static void find_gic(struct reader *r)
+{
+    static const char *const v2[] = {"arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a7-gic"};
+    r->p->gic.version = 3;
+    r->gic = find_compatible(r, -1, "arm,gic-v3");
+    if (r->gic < 0) {
+        r->p->gic.version = 2;
+        r->gic = find_compatible_of(r, v2, ARRAY_SIZE(v2));
+    }
+}
+
 static int read_distributor(struct reader *r)
 {
     struct range range;
     uint64_t cells = 0;
-    r->gic = find_compatible(r, -1, "arm,gic-v3");
+    find_gic(r);
+    uint64_t size = r->p->gic.version == 2 ? GICV2_DIST_SIZE : GICD_SIZE;
     if (r->gic < 0) {
         return fail_gic(r);
     }
@@ -537,14 +577,13 @@ static int read_distributor(struct reader *r)
                     (unsigned long)cells);
     }
     r->gic_cells = (int)cells;
-    if (!read_reg(r, r->gic, 0, &range) || !is_aligned(range.base, GICD_SIZE) ||
-        range.size < GICD_SIZE) {
+    if (!read_reg(r, r->gic, 0, &range) || !is_aligned(range.base, size) || range.size < size) {
         return fail(r, "%s: reg has no distributor, or one that cannot be",
                     path_of(r, r->gic).text);
     }
     r->p->gic.dist = hpa(range.base);
     r->p->gic.dist_size = range.size;
-    return read_redistributors(r);
+    return r->p->gic.version == 2 ? read_gicv2(r) : read_redistributors(r);
 }
 
 // Does the node's `interrupts` mean the GIC? Where nothing says whom it means, it does.

@@ -21,6 +21,7 @@
     X(EXIT_OTHER, "exit.other", "any other exception class")                                   \
     X(MMIO_GICD, "mmio.gicd", "access to the virtual distributor")                             \
     X(MMIO_GICR, "mmio.gicr", "access to a virtual redistributor")                             \
+    X(MMIO_GICC, "mmio.gicc", "access to GICC_DIR (GICv2)")                                    \
     X(MMIO_UART, "mmio.uart", "access to the virtual PL011")                                   \
     X(MMIO_RTC, "mmio.rtc", "access to the virtual PL031")                                     \
     X(MMIO_FLASH, "mmio.flash", "access to the blank flash")                                   \

@@ -47,6 +47,7 @@ enum field_kind {
     PAUTH,  // PLAIN, part of pointer authentication
     SVE,    // PLAIN, part of SVE
     PMU,    // PLAIN, part of the PMU
+    GIC,    // PLAIN, that of the GIC
 };
 
 struct id_field {
@@ -62,7 +63,7 @@ static const struct id_field guest_fields[] = {
     {PFR0, 4, 1, PLAIN},   // EL1: AArch64 alone
     {PFR0, 16, 1, SIGNED}, // FP
     {PFR0, 20, 1, SIGNED}, // AdvSIMD
-    {PFR0, 24, 1, PLAIN},  // GIC: version 3 system registers
+    {PFR0, 24, 1, GIC},    // version 3 system registers
     {PFR0, 32, 1, SVE},
     {PFR0, 48, 1, PLAIN},   // DIT
     {PFR0, 56, 1, PLAIN},   // CSV2; 2 would promise SCXTNUM_ELx
@@ -327,7 +328,7 @@ void features_merge(struct features *f, const struct id_regs *other)
 static bool hidden(const struct id_policy *policy, enum field_kind kind)
 {
     return (kind == PAUTH && policy->hide_pauth) || (kind == SVE && policy->hide_sve) ||
-           (kind == PMU && policy->hide_pmu);
+           (kind == PMU && policy->hide_pmu) || (kind == GIC && policy->hide_gic);
 }
 
 static uint64_t guest_field(const struct features *f, const struct id_field *g)

@@ -49,6 +49,7 @@ int features_field(const struct features *f, unsigned crm, unsigned op2, unsigne
 // Per-VM choices that change what a guest is shown.
 struct id_policy {
     bool hide_pauth, hide_sve, hide_pmu;
+    bool hide_gic; // the system registers of GICv3
 };
 
 // What a guest reads: an allow-list; what Newel does not switch or emulate reads as absent.

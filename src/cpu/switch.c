@@ -67,6 +67,13 @@ static void disable_fine_grained_traps(void)
     }
 }
 
+static unsigned first_vectors;
+
+void switch_choose_vectors(unsigned first)
+{
+    first_vectors = first;
+}
+
 // vectors.S's table for the way that this CPU forgets its guest's branches on an exit. The
 // firmware's call for Spectre-BHB is one for Spectre-v2, too (DEN0028, SMCCC_ARCH_WORKAROUND_3).
 static void install_vectors(const struct id_regs *own)
@@ -78,14 +85,15 @@ static void install_vectors(const struct id_regs *own)
     cpu->exit_call =
         cpu->bhb.way == BHB_FIRMWARE ? SMCCC_ARCH_WORKAROUND_3 : spectre_exit_call(&cpu->spectre);
     if (errata_of(own) & BIT(ERRATUM_STAGE2_FIRST)) {
-        cpu_vectors_install(VECTORS_CHECKED);
+        cpu_vectors_install(first_vectors + VECTORS_CHECKED);
         return;
     }
     static const uint8_t tables[] = {
         [BHB_UNNEEDED] = VECTORS_PLAIN, [BHB_LOOP] = VECTORS_LOOP, [BHB_CLEAR] = VECTORS_CLEAR,
         [BHB_FIRMWARE] = VECTORS_TOLD,  [BHB_OFF] = VECTORS_PLAIN,
     };
-    cpu_vectors_install(cpu->exit_call != 0 ? VECTORS_TOLD : tables[cpu->bhb.way]);
+    cpu_vectors_install(first_vectors +
+                        (cpu->exit_call != 0 ? VECTORS_TOLD : tables[cpu->bhb.way]));
 }
 
 void switch_heed_errata(const struct percpu *cpu, const struct id_regs *its)

@@ -33,6 +33,9 @@ void pauth_load(struct vcpu *v);
 // them afterwards.
 void fp_borrow(void);
 
+// Which of vectors.S's tables all CPUs choose from: VECTORS_GICV2 and up or, with 0, those before
+// it. Before the first switch_init_cpu().
+void switch_choose_vectors(unsigned first);
 // vectors.S: which of its tables (VECTORS_PLAIN...) exceptions from a guest take from now on.
 void cpu_vectors_install(unsigned table);
 // Into guests, for the first time on this CPU.

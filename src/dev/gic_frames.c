@@ -33,9 +33,55 @@ static void rdist_write(struct device *dev, struct vcpu *v, uint64_t offset, uns
     (void)vgic_rdist_write(v->vgic, offset, size, value);
 }
 
+static uint64_t v2_dist_read(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size)
+{
+    (void)dev;
+    return vgic_v2_dist_read(v->vgic, offset, size);
+}
+
+static void v2_dist_write(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size,
+                          uint64_t value)
+{
+    (void)dev;
+    vgic_v2_dist_write(v->vgic, offset, size, value);
+}
+
+static uint64_t interface_read(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size)
+{
+    (void)dev;
+    (void)v;
+    (void)offset;
+    (void)size;
+    return 0;
+}
+
+static void interface_write(struct device *dev, struct vcpu *v, uint64_t offset, unsigned size,
+                            uint64_t value)
+{
+    (void)dev;
+    vgic_v2_interface_write(v->vgic, offset, size, value);
+}
+
 static const struct device_ops dist_ops = {.name = "gicd", .read = dist_read, .write = dist_write};
 static const struct device_ops rdist_ops = {
     .name = "gicr", .read = rdist_read, .write = rdist_write};
+
+static const struct device_ops v2_dist_ops = {
+    .name = "gicd", .read = v2_dist_read, .write = v2_dist_write};
+static const struct device_ops interface_ops = {
+    .name = "gicc", .read = interface_read, .write = interface_write};
+
+void gic_frames_init_v2(struct gic_frames *g)
+{
+    g->dist = (struct device){.ops = &v2_dist_ops,
+                              .base = gpa(VGIC_DIST_BASE),
+                              .size = VGIC_DIST_SIZE,
+                              .counter = CNT_MMIO_GICD};
+    g->other = (struct device){.ops = &interface_ops,
+                               .base = gpa(VGIC_CPU_BASE + PAGE_SIZE),
+                               .size = PAGE_SIZE,
+                               .counter = CNT_MMIO_GICC};
+}
 
 void gic_frames_init(struct gic_frames *g, unsigned vcpus)
 {
@@ -43,7 +89,7 @@ void gic_frames_init(struct gic_frames *g, unsigned vcpus)
                               .base = gpa(VGIC_DIST_BASE),
                               .size = VGIC_DIST_SIZE,
                               .counter = CNT_MMIO_GICD};
-    g->rdist = (struct device){.ops = &rdist_ops,
+    g->other = (struct device){.ops = &rdist_ops,
                                .base = gpa(VGIC_RDIST_BASE),
                                .size = vcpus * (uint64_t)VGIC_RDIST_SIZE,
                                .counter = CNT_MMIO_GICR};

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interrupt controller's two register frames, as devices on the VM's bus.
+// The interrupt controller's register frames, as devices on the VM's bus.
 #pragma once
 
 #include "dev/device.h"
 
 struct gic_frames {
-    struct device dist, rdist;
+    struct device dist;
+    struct device other; // redistributors; with GICv2 what traps of the CPU interface
 };
 
-void gic_frames_init(struct gic_frames *g, unsigned vcpus);
+void gic_frames_init(struct gic_frames *g, unsigned vcpus); // GICv3
+void gic_frames_init_v2(struct gic_frames *g);

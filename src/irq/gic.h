@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine's interrupt controller (GICv3, IHI 0069).
+// The machine's interrupt controller: GICv3 (IHI 0069) or GICv2 (IHI 0048).
 #pragma once
 
 #include "lib/addr.h"
@@ -21,10 +21,16 @@ struct host_ppis {
     uint32_t pmu; // 0: none
 };
 
+#define GICV2_CPU_SIZE 0x2000u // GICv2: GICC_DIR is on the second page
+
 struct gic_config {
+    unsigned version; // 3, also for a GICv4, or 2
     hpa_t dist;
     uint64_t dist_size;
-    struct {
+    // GICv2's: GICC (GICV2_CPU_SIZE) and GICH (a page) for Newel, GICV (a page) for guests. 4 KiB
+    // aligned.
+    hpa_t cpu_interface, hyp_interface, vcpu_interface;
+    struct { // GICv3's
         hpa_t base;
         uint64_t size;
     } rdist[GIC_MAX_RDIST];
@@ -33,16 +39,25 @@ struct gic_config {
     struct host_ppis ppi;
 };
 
+// Which one it is: once, before anything else here and before switch_init_cpu().
+void gic_choose(const struct gic_config *config);
 // On the boot CPU with the MMU on and the ranges mapped. A negative error and a line in the log if
-// it is no GICv3.
-int gic_init(const struct gic_config *config);
-// On each CPU: finds its redistributor, enables the CPU interface at EL2 and Newel's PPIs and SGIs.
+// it is not what gic_choose() was told.
+int gic_init(void);
+// On each CPU: finds its redistributor or interface number, enables the CPU interface at EL2 and
+// Newel's PPIs and SGIs.
 int gic_init_cpu(void);
 
+// v2: gic_config()->version == 2, a constant for who is in a hurry. ack is what gic_ack() returned;
+// with GICv2 that holds more than the INTID.
 #define GIC_SPURIOUS 1023u
-uint32_t gic_ack(void);                        // ICC_IAR1_EL1
-void gic_eoi(uint32_t intid);                  // priority drop (EOImode 1: not deactivated)
-void gic_deactivate(uint32_t intid);           // in force from the next ERET or ISB
+uint32_t gic_ack(bool v2); // GICC_IAR, ICC_IAR1_EL1
+static inline uint32_t gic_intid(bool v2, uint32_t ack)
+{
+    return v2 ? ack & 0x3ff : ack;
+}
+void gic_eoi(bool v2, uint32_t ack);           // priority drop (EOI mode 1: not deactivated)
+void gic_deactivate(bool v2, uint32_t ack);    // in force from the next ERET or ISB
 void gic_send_sgi(unsigned cpu, uint32_t sgi); // to CPU number cpu
 void gic_send_sgi_others(uint32_t sgi);
 void gic_enable_spi(uint32_t intid, unsigned cpu, bool level);

@@ -32,10 +32,13 @@ static uint32_t pack_affinity(uint64_t mpidr)
 
 static void read_machine(struct vgic *g)
 {
-    uint64_t vtr = ich_read_vtr();
+    const struct gic_config *config = gic_config();
+    g->gich = config->version == 2 ? config->hyp_interface.v : 0;
+    g->hcr = vgic_is_v2(g) ? VGIC_HCR_GICV2 : VGIC_HCR;
+    uint64_t vtr = vgic_hw_read_vtr(g->gich);
     g->lrs = (uint8_t)MIN(ICH_VTR_LISTREGS(vtr), VGIC_LRS);
     g->aprs = (uint8_t)(1u << (MAX(ICH_VTR_PREBITS(vtr), 5u) - 5));
-    g->timer_ppi = gic_config()->ppi.virtual_timer;
+    g->timer_ppi = config->ppi.virtual_timer;
 }
 
 struct vgic *vgic_create(void *mem, struct vcpu *const *vcpus, unsigned count)
@@ -67,6 +70,7 @@ static void reset_interface(struct vgic_cpu *c)
     memset(c->ap0r, 0, sizeof(c->ap0r));
     memset(c->ap1r, 0, sizeof(c->ap1r));
     c->more_aprs = c->vgic->aprs > 1;
+    c->slow = vgic_is_v2(c->vgic);
 }
 
 static void reset_cpu(struct vgic_cpu *c)
@@ -74,6 +78,7 @@ static void reset_cpu(struct vgic_cpu *c)
     memset(&c->bank, 0, sizeof(c->bank));
     memset(c->routed, 0, sizeof(c->routed));
     memset(c->active_spi, 0, sizeof(c->active_spi));
+    memset(c->sgi_senders, 0, sizeof(c->sgi_senders));
     c->bank.edge = 0xffff; // SGIs
     c->ready = 0;
     c->inbox = 0;
@@ -91,7 +96,7 @@ void vgic_reset(struct vgic *g)
         reset_cpu(g->cpu[i]);
     }
     for (uint32_t n = 0; n < VGIC_SPIS; n++) {
-        vgic_set_route(g, 32 + n, 0);
+        vgic_is_v2(g) ? vgic_set_targets(g, 32 + n, 0) : vgic_set_route(g, 32 + n, 0);
     }
     spin_unlock(&g->lock);
 }
@@ -195,16 +200,31 @@ static uint8_t find_target(const struct vgic *g, uint64_t irouter)
     return VGIC_NO_TARGET;
 }
 
-void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter)
+static void set_target(struct vgic *g, unsigned n, uint8_t target)
 {
-    unsigned n = intid - 32;
     uint32_t bit = UINT32_C(1) << n % 32;
-    g->irouter[n] = irouter & (IROUTER_AFFINITY | IROUTER_IRM);
-    g->target[n] = find_target(g, irouter);
+    g->target[n] = target;
     for (unsigned i = 0; i < g->count; i++) {
         uint32_t *routed = &g->cpu[i]->routed[n / 32];
-        *routed = i == g->target[n] ? *routed | bit : *routed & ~bit;
+        *routed = i == target ? *routed | bit : *routed & ~bit;
     }
+}
+
+void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter)
+{
+    g->irouter[intid - 32] = irouter & (IROUTER_AFFINITY | IROUTER_IRM);
+    set_target(g, intid - 32, find_target(g, irouter));
+}
+
+// Of several targets one gets it: the first. With one vCPU there is nothing to write (IHI 0048,
+// 4.3.12).
+void vgic_set_targets(struct vgic *g, uint32_t intid, uint8_t itargets)
+{
+    uint8_t all = (uint8_t)MASK(g->count - 1, 0);
+    itargets = g->count == 1 ? 0 : itargets & all;
+    uint8_t first = itargets != 0 ? (uint8_t)bit_first(itargets) : VGIC_NO_TARGET;
+    g->irouter[intid - 32] = itargets;
+    set_target(g, intid - 32, g->count == 1 ? 0 : first);
 }
 
 // ---- interrupts coming in ----

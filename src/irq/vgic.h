@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The VMs' GICv3: distributor and redistributors emulated, CPU interface in hardware through list
-// registers (IHI 0069, chapter 6). Lock order: the VM's vgic lock is inside the scheduler's
+// The VMs' GIC, of the machine's kind: GICv3 (IHI 0069, chapter 6) or GICv2 (IHI 0048, chapter 5).
+// Distributor and redistributors are emulated, the CPU interface is the hardware's, through list
+// registers. Lock order: the VM's vgic lock is inside the scheduler's
 // callers, and vcpu_notify() is called after it is dropped.
 #pragma once
 
@@ -20,9 +21,14 @@ struct vgic_cpu; // a vCPU's redistributor and CPU interface state
 #define VGIC_DIST_SIZE  0x10000u
 #define VGIC_RDIST_BASE 0x080A0000u
 #define VGIC_RDIST_SIZE 0x20000u // for each vCPU
-#define VGIC_PPI_VTIMER 27
-#define VGIC_PPI_PTIMER 30
-#define VGIC_PPI_PMU    23
+// GICv2: on the first page of VGIC_CPU_BASE the guest has the machine's GICV; the second, with
+// GICC_DIR, traps.
+#define VGIC_CPU_BASE     0x08010000u
+#define VGIC_CPU_SIZE     0x10000u // as virt's device tree has it
+#define VGIC_V2_MAX_VCPUS 8
+#define VGIC_PPI_VTIMER   27
+#define VGIC_PPI_PTIMER   30
+#define VGIC_PPI_PMU      23
 
 size_t
 vgic_size(unsigned vcpus); // bytes of memory for vgic_create(): struct vgic and one vgic_cpu a vCPU
@@ -73,3 +79,8 @@ void vgic_dist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_
 // vCPU.
 bool vgic_rdist_read(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t *value);
 bool vgic_rdist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value);
+// The same of GICv2: its distributor, and what of the CPU interface traps (offset within that page;
+// it is to be written only).
+uint64_t vgic_v2_dist_read(struct vgic_cpu *c, uint64_t offset, unsigned size);
+void vgic_v2_dist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value);
+void vgic_v2_interface_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value);

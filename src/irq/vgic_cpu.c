@@ -29,10 +29,11 @@ static uint32_t wants_fill(const struct vgic_cpu *c)
 
 static OUTLINE void load_unusual(struct vgic_cpu *c)
 {
-    for (unsigned i = 1; i < c->vgic->aprs; i++) {
-        ich_write_ap0r(i, c->ap0r[i]);
-        ich_write_ap1r(i, c->ap1r[i]);
-    }
+    const struct vgic *g = c->vgic;
+    vgic_hw_write_vmcr(g->gich, c->vmcr);
+    vgic_hw_write_aprs(g->gich, g->aprs, c->ap0r, c->ap1r);
+    c->hcr = g->hcr;
+    vgic_hw_write_hcr(g->gich, c->hcr);
     if (wants_fill(c) != 0) {
         fill_for_load(c);
     }
@@ -40,16 +41,17 @@ static OUTLINE void load_unusual(struct vgic_cpu *c)
 
 void vgic_load(struct vgic_cpu *c)
 {
+    c->running = true;
+    if (unlikely((wants_fill(c) | c->unusual) != 0)) {
+        load_unusual(c);
+        return;
+    }
     uint64_t vmcr = c->vmcr, ap0r = c->ap0r[0], ap1r = c->ap1r[0];
     ich_write_vmcr(vmcr);
     ich_write_ap0r(0, ap0r);
     ich_write_ap1r(0, ap1r);
-    c->running = true;
     c->hcr = VGIC_HCR;
     ich_write_hcr(VGIC_HCR);
-    if (unlikely((wants_fill(c) | c->unusual) != 0)) {
-        load_unusual(c);
-    }
 }
 
 static void fold_for_save(struct vgic_cpu *c)
@@ -62,7 +64,7 @@ static void fold_for_save(struct vgic_cpu *c)
         c->timer_held = false;
         gic_set_ppi_active(c->vgic->timer_ppi, false); // the next vCPU's timer is to be heard
     }
-    c->slow = c->vgic->taken_bank != NULL;
+    c->slow = c->vgic->taken_bank != NULL || vgic_is_v2(c->vgic);
     spin_unlock(&c->vgic->lock);
     vgic_notify(c->vgic, cpus);
 }
@@ -72,16 +74,17 @@ static OUTLINE void save_unusual(struct vgic_cpu *c)
     if (c->lr_count != 0 || c->slow || c->timer_held || (c->bank.line & VTIMER_BIT)) {
         fold_for_save(c);
     }
-    for (unsigned i = 1; i < c->vgic->aprs; i++) {
-        c->ap0r[i] = ich_read_ap0r(i);
-        c->ap1r[i] = ich_read_ap1r(i);
-    }
+    c->vmcr = vgic_hw_read_vmcr(c->vgic->gich);
+    vgic_hw_read_aprs(c->vgic->gich, c->vgic->aprs, c->ap0r, c->ap1r);
+    vgic_hw_write_hcr(c->vgic->gich, 0);
+    c->running = false;
 }
 
 void vgic_save(struct vgic_cpu *c)
 {
     if (unlikely(c->unusual != 0 || (c->bank.line & VTIMER_BIT))) {
         save_unusual(c);
+        return;
     }
     uint64_t vmcr = ich_read_vmcr(), ap0r = ich_read_ap0r(0), ap1r = ich_read_ap1r(0);
     c->vmcr = vmcr;
@@ -113,11 +116,8 @@ static unsigned running_priority(const uint64_t *ap0r, const uint64_t *ap1r, uns
 static void read_interface(struct vgic_cpu *c, struct interface *f)
 {
     if (c->running) {
-        c->vmcr = ich_read_vmcr();
-        for (unsigned i = 0; i < c->vgic->aprs; i++) {
-            c->ap0r[i] = ich_read_ap0r(i);
-            c->ap1r[i] = ich_read_ap1r(i);
-        }
+        c->vmcr = vgic_hw_read_vmcr(c->vgic->gich);
+        vgic_hw_read_aprs(c->vgic->gich, c->vgic->aprs, c->ap0r, c->ap1r);
     }
     f->vmcr = c->vmcr;
     f->running = running_priority(c->ap0r, c->ap1r, c->vgic->aprs);
@@ -237,7 +237,7 @@ uint32_t vgic_give_back(struct vgic_cpu *self, struct vgic_cpu *owner, unsigned 
 void vgic_deactivate(struct vgic_cpu *c, uint64_t intid)
 {
     struct vgic *g = c->vgic;
-    if (intid >= VGIC_MAX_INTID || !(ich_read_vmcr() & ICH_VMCR_VEOIM)) {
+    if (intid >= VGIC_MAX_INTID || !(vgic_hw_read_vmcr(c->vgic->gich) & ICH_VMCR_VEOIM)) {
         return;
     }
     unsigned bank = (unsigned)intid / 32;

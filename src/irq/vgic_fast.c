@@ -27,7 +27,8 @@ static inline void put_pending(struct vgic_cpu *c, struct vgic_bank *b, unsigned
     if (n == c->lr_count) {
         c->lr_stale = ++c->lr_count;
     }
-    vgic_put(c, b, bank, n, bank * 32 + i, lr);
+    vgic_set_placed(c, b, n, bank * 32 + i);
+    ich_write_lr(n, lr);
 }
 
 static inline void put_latched_or_level(struct vgic_cpu *c, struct vgic_bank *b, unsigned bank,
@@ -125,8 +126,8 @@ void vgic_forward_vtimer(struct vgic_cpu *c)
     struct vgic_bank *b = &c->bank;
     spin_lock(&c->vgic->lock);
     bool one = (vgic_eligible(c, b, 0) & ~b->active & ~b->latch & VTIMER_BIT) != 0;
-    unsigned n = find_room(c, b, 0, VGIC_PPI_VTIMER);
-    if (c->slow || !one || n == VGIC_LRS) {
+    unsigned n = c->slow || !one ? VGIC_LRS : find_room(c, b, 0, VGIC_PPI_VTIMER);
+    if (n == VGIC_LRS) {
         forward_long_way(c);
         return;
     }

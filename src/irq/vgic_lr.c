@@ -30,9 +30,20 @@ static void fold_timer(struct vgic_cpu *c, uint64_t lr)
     }
 }
 
+// An SGI of GICv2's, with who sent it.
+static void fold_sender(struct vgic_cpu *c, unsigned sgi, uint64_t lr)
+{
+    if (lr & ICH_LR_PENDING) {
+        c->sgi_senders[sgi] |= (uint8_t)BIT(VGIC_LR_SENDER(lr));
+    }
+    if (lr & ICH_LR_ACTIVE) {
+        c->sgi_active[sgi] = (uint8_t)VGIC_LR_SENDER(lr);
+    }
+}
+
 static uint32_t fold_one(struct vgic_cpu *c, unsigned n)
 {
-    uint64_t lr = ich_read_lr(n);
+    uint64_t lr = vgic_hw_read_lr(c->vgic->gich, n);
     unsigned bank = c->lr_intid[n] / 32;
     uint32_t bit = UINT32_C(1) << c->lr_intid[n] % 32;
     struct vgic_bank *b = vgic_bank(c, bank);
@@ -47,6 +58,8 @@ static uint32_t fold_one(struct vgic_cpu *c, unsigned n)
     }
     if (lr & ICH_LR_HW) {
         fold_timer(c, lr);
+    } else if (vgic_is_v2(c->vgic) && c->lr_intid[n] < 16) {
+        fold_sender(c, c->lr_intid[n], lr);
     }
     c->ready |= UINT32_C(1) << bank;
     // Pending again, or still, but for another vCPU.
@@ -81,12 +94,12 @@ static uint32_t deactivate_unplaced(struct vgic_cpu *c)
 static uint32_t count_eois(struct vgic_cpu *c)
 {
     uint32_t cpus = 0;
-    unsigned eois = ICH_HCR_EOICOUNT(ich_read_hcr());
+    unsigned eois = ICH_HCR_EOICOUNT(vgic_hw_read_hcr(c->vgic->gich));
     for (unsigned i = 0; i < eois; i++) {
         cpus |= deactivate_unplaced(c);
     }
     if (eois != 0) {
-        ich_write_hcr(c->hcr); // the count is dealt with
+        vgic_hw_write_hcr(c->vgic->gich, c->hcr); // the count is dealt with
     }
     return cpus;
 }
@@ -158,7 +171,8 @@ void vgic_pick(struct vgic_cpu *c, uint64_t vmcr, struct vgic_picks *p)
 static uint64_t place_active(struct vgic_cpu *c, struct vgic_bank *b, unsigned bank, unsigned n,
                              uint32_t bit)
 {
-    if (b->latch & b->edge & vgic_eligible(c, b, bank) & bit) {
+    bool sender = vgic_is_v2(c->vgic) && bank == 0; // another one's SGI waits for its turn
+    if ((b->latch & b->edge & vgic_eligible(c, b, bank) & bit) && !sender) {
         b->latch &= ~bit;
         c->lr_latch |= UINT32_C(1) << n;
         return ICH_LR_ACTIVE | ICH_LR_PENDING;
@@ -174,6 +188,19 @@ static uint64_t place_pending(struct vgic_cpu *c, struct vgic_bank *b, unsigned 
         c->lr_latch |= UINT32_C(1) << n;
     }
     return ICH_LR_PENDING;
+}
+
+// One sender at a time; as long as there are others, it is told when the SGI is deactivated.
+static uint64_t place_sender(struct vgic_cpu *c, unsigned sgi, bool active)
+{
+    uint8_t *senders = &c->sgi_senders[sgi];
+    if (active) {
+        return (uint64_t)c->sgi_active[sgi] << VGIC_LR_SENDER_SHIFT;
+    }
+    unsigned first = *senders != 0 ? bit_first(*senders) : 0;
+    *senders &= (uint8_t)~BIT(first);
+    c->bank.latch |= *senders != 0 ? UINT32_C(1) << sgi : 0;
+    return (uint64_t)first << VGIC_LR_SENDER_SHIFT;
 }
 
 static void place(struct vgic_cpu *c, unsigned n, uint32_t key)
@@ -195,12 +222,16 @@ static void place(struct vgic_cpu *c, unsigned n, uint32_t key)
     if (b->group1 & bit) {
         lr |= ICH_LR_GROUP1;
     }
+    if (vgic_is_v2(c->vgic) && intid < 16) {
+        lr |= place_sender(c, intid, key >> 24 == VGIC_CLASS_ACTIVE);
+    }
     if (hw) {
         lr |= ICH_LR_HW | (uint64_t)c->vgic->timer_ppi << ICH_LR_PINTID_SHIFT;
     } else if (vgic_pending(b) & bit) {
         lr |= ICH_LR_EOI;
     }
-    vgic_put(c, b, bank, n, intid, lr);
+    vgic_set_placed(c, b, n, intid);
+    vgic_hw_write_lr(c->vgic->gich, n, lr);
 }
 
 // With group 1 off, group 0's going off changes no choice; nor may VGRP0DIE be set then: QEMU up to
@@ -218,7 +249,7 @@ static uint64_t group_enables(uint64_t vmcr)
 // holds.
 static void set_control(struct vgic_cpu *c, uint64_t vmcr, uint32_t left)
 {
-    uint64_t hcr = VGIC_HCR;
+    uint64_t hcr = c->vgic->hcr;
     if (left & UINT32_C(1) << VGIC_CLASS_PENDING) {
         hcr |= ICH_HCR_NPIE;
     }
@@ -227,7 +258,7 @@ static void set_control(struct vgic_cpu *c, uint64_t vmcr, uint32_t left)
     }
     if (hcr != c->hcr) {
         c->hcr = hcr;
-        ich_write_hcr(hcr);
+        vgic_hw_write_hcr(c->vgic->gich, hcr);
     }
 }
 
@@ -265,7 +296,7 @@ static void hold_timer(struct vgic_cpu *c)
 void vgic_clear_stale(struct vgic_cpu *c)
 {
     for (unsigned i = c->lr_count; i < c->lr_stale; i++) {
-        ich_write_lr(i, 0);
+        vgic_hw_write_lr(c->vgic->gich, i, 0);
     }
     c->lr_stale = c->lr_count;
 }
@@ -288,7 +319,7 @@ void vgic_place(struct vgic_cpu *c, uint64_t vmcr, const struct vgic_picks *p)
 void vgic_fill(struct vgic_cpu *c)
 {
     struct vgic_picks p;
-    uint64_t vmcr = ich_read_vmcr();
+    uint64_t vmcr = vgic_hw_read_vmcr(c->vgic->gich);
     vgic_refresh_lines(c);
     vgic_pick(c, vmcr, &p);
     vgic_place(c, vmcr, &p);

@@ -13,6 +13,7 @@
 #include "arch/gic.h"
 #include "cpu/vcpu.h"
 #include "irq/vgic.h"
+#include "irq/vgic_hw.h"
 #include "lib/bits.h"
 #include "lib/spinlock.h"
 
@@ -28,10 +29,15 @@
 #define GICD_CTLR_ARE     BIT(4)
 #define GICD_CTLR_DS      BIT(6)
 
+// Accesses by the short ways (vgic_fast.c) are GICv3's system registers; with GICv2 slow is always
+// true, and all goes through vgic_hw.h.
+
 // ICH_HCR_EL2 of a vCPU that has no more interrupts than list registers. ICC_DIR_EL1 always traps
 // (RES0 where the machine cannot): only guests in EOI mode 1 write it, and what one of them
 // deactivates may be another vCPU's, which EOIcount would not tell.
 #define VGIC_HCR (ICH_HCR_EN | ICH_HCR_LRENPIE | ICH_HCR_TDIR)
+// GICv2's GICH_HCR: there the page of GICC_DIR traps.
+#define VGIC_HCR_GICV2 (ICH_HCR_EN | ICH_HCR_LRENPIE)
 
 #define IROUTER_IRM      BIT(31)
 #define IROUTER_AFFINITY (MASK(39, 32) | MASK(23, 0))
@@ -78,6 +84,10 @@ struct vgic_cpu {
     uint8_t lr_of[32];               // list register that a placed SGI or PPI is in
     uint64_t hcr;                    // what ICH_HCR_EL2 holds, while running
     uint64_t vmcr, ap0r[4], ap1r[4]; // while not running
+
+    // GICv2, where an SGI is another one from each sender: by INTID, the vCPUs from which it is
+    // pending (a bit each, and latch is set if there are any), and from which it is active.
+    uint8_t sgi_senders[16], sgi_active[16];
 };
 
 struct vgic {
@@ -87,9 +97,11 @@ struct vgic {
     struct vgic_cpu *cpu[VM_MAX_VCPUS];
     uint32_t linear;    // a bit for each vCPU, or 0 where vCPU n has not affinity n
     uint8_t lrs, aprs;  // the machine's
+    uint64_t gich;      // where GICH is, 0 with GICv3
+    uint64_t hcr;       // VGIC_HCR or VGIC_HCR_GICV2
     uint32_t timer_ppi; // the machine's INTID of the virtual timer
     struct vgic_bank spi[VGIC_SPI_BANKS];
-    uint64_t irouter[VGIC_SPIS];
+    uint64_t irouter[VGIC_SPIS];  // GICv2: a byte of ITARGETSR
     uint8_t target[VGIC_SPIS];    // vCPU, or VGIC_NO_TARGET
     uint8_t placed_in[VGIC_SPIS]; // vCPU, where placed
     // Interrupts that must stay out of list registers while a register access is under way. taker,
@@ -98,6 +110,11 @@ struct vgic {
     const struct vgic_bank *taken_bank;
     uint32_t taken;
 };
+
+static inline bool vgic_is_v2(const struct vgic *g)
+{
+    return g->gich != 0;
+}
 
 static inline struct vgic_bank *vgic_bank(struct vgic_cpu *c, unsigned bank)
 {
@@ -161,6 +178,7 @@ static inline void vgic_notify(const struct vgic *g, uint32_t cpus)
 void vgic_set_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
 void vgic_clear_active(struct vgic_cpu *c, unsigned bank, uint32_t bits);
 void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter);
+void vgic_set_targets(struct vgic *g, uint32_t intid, uint8_t itargets); // GICv2
 
 // vgic_lr.c; on the vCPU's own CPU.
 // What is in the inbox into the bank; any CPU.
@@ -192,18 +210,17 @@ struct vgic_picks {
 void vgic_pick(struct vgic_cpu *c, uint64_t vmcr, struct vgic_picks *p);
 void vgic_place(struct vgic_cpu *c, uint64_t vmcr, const struct vgic_picks *p);
 
-// The value goes into list register n, and the interrupt is placed.
-static inline void vgic_put(struct vgic_cpu *c, struct vgic_bank *b, unsigned bank, unsigned n,
-                            uint32_t intid, uint64_t lr)
+// The interrupt is placed, in list register n.
+static inline void vgic_set_placed(struct vgic_cpu *c, struct vgic_bank *b, unsigned n,
+                                   uint32_t intid)
 {
     b->placed |= UINT32_C(1) << intid % 32;
-    if (bank != 0) {
+    if (intid >= 32) {
         c->vgic->placed_in[intid - 32] = (uint8_t)c->index;
     } else {
         c->lr_of[intid] = (uint8_t)n;
     }
     c->lr_intid[n] = (uint16_t)intid;
-    ich_write_lr(n, lr);
 }
 
 // vgic_cpu.c

@@ -303,10 +303,15 @@ static void resume(struct space *sp, gpa_t at)
     }
 }
 
+static enum s2_rights rights_for(enum space_access access)
+{
+    return access == SPACE_READ ? S2_R : access == SPACE_WRITE ? S2_W : S2_X;
+}
+
 static OUTLINE enum space_answer answer_fault(struct space *sp, gpa_t at, enum space_access access,
                                               bool uncached)
 {
-    enum s2_rights need = access == SPACE_READ ? S2_R : access == SPACE_WRITE ? S2_W : S2_X;
+    enum s2_rights need = rights_for(access);
     bool fetch = access == SPACE_FETCH;
     unsigned level = 0;
     int err = 0;
@@ -331,17 +336,36 @@ static OUTLINE enum space_answer answer_fault(struct space *sp, gpa_t at, enum s
     return err == 0 ? SPACE_RETRY : SPACE_NO_MEMORY;
 }
 
+// Of a device nothing can be in the caches, and Newel has it not mapped.
+static void look_at_device(struct stage2 *s2, hpa_t pa, uint64_t size)
+{
+    (void)s2;
+    (void)pa;
+    (void)size;
+}
+
+static void resume_shown(struct space *sp, unsigned i)
+{
+    bool device = sp->shown[i].type == S2_DEVICE;
+
+    stage2_resume(&sp->s2, sp->shown[i].at, device ? look_at_device : look_at_suspended);
+}
+
 // A page that is shown can have been suspended with all others.
 static OUTLINE enum space_answer answer_outside(struct space *sp, gpa_t at,
                                                 enum space_access access)
 {
-    if (sp->shown == 0 || (at.v & ~PAGE_MASK) != sp->shown || access != SPACE_READ) {
-        return SPACE_OUTSIDE;
+    enum s2_rights need = rights_for(access);
+
+    for (unsigned i = 0; i < sp->shown_count; i++) {
+        if ((at.v & ~PAGE_MASK) == sp->shown[i].at.v && (sp->shown[i].rights & need) != 0) {
+            spin_lock(&sp->s2.lock);
+            resume_shown(sp, i);
+            spin_unlock(&sp->s2.lock);
+            return SPACE_RETRY;
+        }
     }
-    spin_lock(&sp->s2.lock);
-    stage2_resume(&sp->s2, at, look_at_suspended);
-    spin_unlock(&sp->s2.lock);
-    return SPACE_RETRY;
+    return SPACE_OUTSIDE;
 }
 
 enum space_answer space_fault(struct space *sp, gpa_t at, enum space_access access, bool uncached)
@@ -623,8 +647,8 @@ bool space_reset_step(struct space *sp, uint64_t *at)
     if (size > 0) {
         err = stage2_unmap_locked(&sp->s2, gpa_add(c->base, *at), size);
     } else {
-        if (sp->shown != 0) {
-            stage2_resume(&sp->s2, gpa(sp->shown), look_at_suspended);
+        for (unsigned i = 0; i < sp->shown_count; i++) {
+            resume_shown(sp, i);
         }
         sp->s2.suspended = false;
         sp->overrides.count = 0;
@@ -659,12 +683,15 @@ int space_init(struct space *sp, struct pool *pool, const struct space_config *c
     return err;
 }
 
-int space_show(struct space *sp, gpa_t at, hpa_t page)
+int space_show(struct space *sp, gpa_t at, hpa_t page, enum s2_rights rights, enum s2_memtype type)
 {
-    int err = stage2_map(&sp->s2, at, page, PAGE_SIZE, S2_R, S2_NORMAL);
+    CHECK(sp->shown_count < SPACE_SHOWN);
+    int err = stage2_map(&sp->s2, at, page, PAGE_SIZE, rights, type);
 
     if (err == 0) {
-        sp->shown = at.v;
+        sp->shown[sp->shown_count].at = at;
+        sp->shown[sp->shown_count].rights = rights;
+        sp->shown[sp->shown_count++].type = type;
     }
     return err;
 }

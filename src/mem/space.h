@@ -40,13 +40,20 @@ struct space_counters {
     uint64_t suspended; // set/way operations and the like
 };
 
+#define SPACE_SHOWN 2
+
 struct space {
     struct stage2 s2; // first; its lock is the space's
     struct gpa_hash hash;
     struct space_config config;
     struct ram ram;
     struct overrides overrides;
-    uint64_t shown; // see space_show(); 0: no page
+    struct {
+        gpa_t at;
+        enum s2_rights rights;
+        enum s2_memtype type;
+    } shown[SPACE_SHOWN]; // see space_show()
+    unsigned shown_count;
     struct space_span *span;
     hpa_t tables; // of ram, span and hash
     size_t table_pages;
@@ -70,15 +77,16 @@ int space_loaded(struct space *sp, gpa_t base, uint64_t size);
 // one step; true while there is more to do. *at is 0 before the first.
 bool space_reset_step(struct space *sp, uint64_t *at);
 
-// Shows the guest a page of Newel's beside RAM, to read. Once, before a vCPU runs; the page stays
-// when the space is reset. Takes up to two tables. Errors as stage2_map().
-int space_show(struct space *sp, gpa_t at, hpa_t page);
+// Shows the guest a page beside RAM that is no memory of its own: S2_NORMAL is Newel's, S2_DEVICE
+// the machine's. SPACE_SHOWN times at most, before a vCPU runs; the page stays when the space is
+// reset. Takes up to two tables. Errors as stage2_map().
+int space_show(struct space *sp, gpa_t at, hpa_t page, enum s2_rights rights, enum s2_memtype type);
 
 enum space_access { SPACE_READ, SPACE_WRITE, SPACE_FETCH };
 
 enum space_answer {
     SPACE_RETRY,     // run the instruction again
-    SPACE_OUTSIDE,   // neither RAM nor a page shown to read, and read
+    SPACE_OUTSIDE,   // neither RAM nor a page that is shown for such an access
     SPACE_DENIED,    // an override; override_find() has the policy
     SPACE_NO_MEMORY, // not even a page for a table: the VM's own pool is exhausted
 };

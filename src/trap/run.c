@@ -120,12 +120,14 @@ void trap_serror(struct vcpu *v, uint64_t esr)
 }
 
 // One acknowledged interrupt. v: the vCPU that ran, or NULL.
-static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, uint32_t intid)
+static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, bool gicv2,
+                                                            uint32_t ack)
 {
     const struct host_ppis *ppi = &gic_config()->ppi;
-    gic_eoi(intid);
+    uint32_t intid = gic_intid(gicv2, ack);
+    gic_eoi(gicv2, ack);
     if (intid == HOST_SGI_KICK) { // it has done its work by coming
-        gic_deactivate(intid);
+        gic_deactivate(gicv2, ack);
         return;
     }
     if (intid == ppi->virtual_timer && v != NULL) {
@@ -145,7 +147,7 @@ static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, uint
     } else if (intid == ppi->pmu && v != NULL && vpmu_interrupt(v)) {
         return; // stays active until its line has fallen
     }
-    gic_deactivate(intid);
+    gic_deactivate(gicv2, ack);
 }
 
 static void flush_interrupts(struct vcpu *v)
@@ -154,22 +156,33 @@ static void flush_interrupts(struct vcpu *v)
     vgic_flush(v->vgic);
 }
 
-void trap_irq(struct vcpu *v)
+static inline __attribute__((always_inline)) void irq(struct vcpu *v, bool gicv2)
 {
     count(&v->count, CNT_EXIT_IRQ);
-    uint32_t intid = gic_ack();
-    if (intid < GIC_SPURIOUS - 3) {
-        interrupt(v, intid);
+    uint32_t ack = gic_ack(gicv2);
+    if (gic_intid(gicv2, ack) < GIC_SPURIOUS - 3) {
+        interrupt(v, gicv2, ack);
     }
     if (__atomic_load_n(&v->attention, __ATOMIC_RELAXED) == ATTN_VIRQ) { // the common case
         flush_interrupts(v);
     }
 }
 
+void trap_irq(struct vcpu *v)
+{
+    irq(v, false);
+}
+
+void trap_irq_gicv2(struct vcpu *v)
+{
+    irq(v, true);
+}
+
 void machine_interrupts(void)
 {
-    for (uint32_t intid = gic_ack(); intid < GIC_SPURIOUS - 3; intid = gic_ack()) {
-        interrupt(NULL, intid);
+    bool v2 = gic_config()->version == 2;
+    for (uint32_t ack = gic_ack(v2); gic_intid(v2, ack) < GIC_SPURIOUS - 3; ack = gic_ack(v2)) {
+        interrupt(NULL, v2, ack);
     }
 }
 

@@ -10,7 +10,8 @@
 void trap_sync(struct vcpu *v, uint64_t esr);
 void trap_sync_checked(struct vcpu *v, uint64_t esr); // on CPUs with ERRATUM_STAGE2_FIRST
 void trap_call(struct vcpu *v, uint64_t esr);
-void trap_irq(struct vcpu *v);
+void trap_irq(struct vcpu *v);       // GICv3
+void trap_irq_gicv2(struct vcpu *v); // its twin
 void trap_serror(struct vcpu *v, uint64_t esr);
 // The vCPU's attention bits are not 0, and it is stored whole but for the state that moves at a
 // switch; or NULL, where none has run so far. Returns the vCPU to enter: after another look at its

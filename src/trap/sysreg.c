@@ -4,6 +4,7 @@
 
 #include "arch/sysreg.h"
 #include "cpu/features.h"
+#include "irq/gic.h"
 #include "irq/vgic.h"
 #include "irq/vpmu.h"
 #include "irq/vtimer.h"
@@ -28,6 +29,7 @@ void sysreg_init_vm(struct vm *vm)
 {
     vm->id_policy.hide_sve = !vm->config->sve;
     vm->id_policy.hide_pmu = !(vm->config->pmu && vpmu_available());
+    vm->id_policy.hide_gic = gic_config()->version == 2;
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
         vm->id[8 + i] = features_guest_id(&features, &vm->id_policy, i);
     }

@@ -5,6 +5,8 @@
 #include "arch/sysreg_bits.h"
 #include "cpu/drbg.h"
 #include "cpu/switch.h"
+#include "irq/gic.h"
+#include "irq/vgic.h"
 #include "mem/guest.h"
 #include "park/page.h"
 #include "vm/firmware/efi_tables.h"
@@ -67,7 +69,10 @@ static void fill_mailboxes(struct vm *vm, char *memory)
         const struct park_cpu cpu = {
             .id = i,
             .wait = spin ? PARK_IN_WFE : PARK_IN_WFI,
-            .gic = {.version = 3, .redistributor = VGIC_RDIST_BASE + i * VGIC_RDIST_SIZE},
+            .gic = {.version = gic_config()->version,
+                    .distributor = VGIC_DIST_BASE,
+                    .cpu_interface = VGIC_CPU_BASE,
+                    .redistributor = VGIC_RDIST_BASE + i * VGIC_RDIST_SIZE},
         };
         park_fill(memory + i * PAGE_SIZE, &cpu);
     }
@@ -81,6 +86,7 @@ static int fill_efi(struct vm *vm, char *memory, struct firmware_handover *out)
         .base = firmware_base(vm),
         .midr = features.raw.midr,
         .has_pmu = !vm->id_policy.hide_pmu,
+        .gicv2 = gic_config()->version == 2,
     };
     params.has_rng_seed = drbg_read(params.rng_seed, sizeof(params.rng_seed));
     for (unsigned i = 0; i < vm->config->cpus; i++) {
@@ -128,6 +134,7 @@ static int fill_device_tree(struct vm *vm, void *memory, size_t size, void *cont
     struct guest_fdt_params params = {
         .config = vm->config,
         .has_pmu = !vm->id_policy.hide_pmu,
+        .gicv2 = gic_config()->version == 2,
         .efi = *efi,
         .mailboxes = describe_mailbox(vm, 0),
     };

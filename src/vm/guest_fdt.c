@@ -154,14 +154,25 @@ static void put_rtc(struct writer *w)
     end(w);
 }
 
-static void put_gic(struct writer *w, unsigned cpus)
+static void put_gic_kind(struct writer *w, const struct guest_fdt_params *p)
+{
+    if (p->gicv2) {
+        put_list(w, "reg", 0, VGIC_DIST_BASE, 0, VGIC_DIST_SIZE, 0, VGIC_CPU_BASE, 0,
+                 VGIC_CPU_SIZE);
+        put_string(w, "compatible", "arm,cortex-a15-gic");
+        return;
+    }
+    put_list(w, "reg", 0, VGIC_DIST_BASE, 0, VGIC_DIST_SIZE, 0, VGIC_RDIST_BASE, 0,
+             VGIC_RDIST_SIZE * p->config->cpus);
+    put_u32(w, "#redistributor-regions", 1);
+    put_string(w, "compatible", "arm,gic-v3");
+}
+
+static void put_gic(struct writer *w, const struct guest_fdt_params *p)
 {
     begin(w, "intc@8000000");
     put_u32(w, "phandle", PHANDLE_GIC);
-    put_list(w, "reg", 0, VGIC_DIST_BASE, 0, VGIC_DIST_SIZE, 0, VGIC_RDIST_BASE, 0,
-             VGIC_RDIST_SIZE * cpus);
-    put_u32(w, "#redistributor-regions", 1);
-    put_string(w, "compatible", "arm,gic-v3");
+    put_gic_kind(w, p);
     put(w, "ranges", NULL, 0);
     put_u32(w, "#size-cells", 2);
     put_u32(w, "#address-cells", 2);
@@ -178,24 +189,31 @@ static void put_hypervisor(struct writer *w)
     end(w);
 }
 
+// GICv2's binding has a mask of the CPUs beside the trigger.
+static uint32_t ppi_flags(const struct guest_fdt_params *p)
+{
+    uint32_t cpus = p->gicv2 ? (uint32_t)MASK(p->config->cpus - 1, 0) : 0;
+    return IRQ_LEVEL_HIGH | cpus << 8;
+}
+
 // Secure physical, physical, virtual, EL2 physical: as virt has them, the first and last being of
 // no use to a VM.
-static void put_timer(struct writer *w)
+static void put_timer(struct writer *w, const struct guest_fdt_params *p)
 {
     static const char compatible[] = "arm,armv8-timer\0arm,armv7-timer";
+    uint32_t how = ppi_flags(p);
     begin(w, "timer");
-    put_list(w, "interrupts", IRQ_PPI, 13, IRQ_LEVEL_HIGH, IRQ_PPI, VGIC_PPI_PTIMER - 16,
-             IRQ_LEVEL_HIGH, IRQ_PPI, VGIC_PPI_VTIMER - 16, IRQ_LEVEL_HIGH, IRQ_PPI, 10,
-             IRQ_LEVEL_HIGH);
+    put_list(w, "interrupts", IRQ_PPI, 13, how, IRQ_PPI, VGIC_PPI_PTIMER - 16, how, IRQ_PPI,
+             VGIC_PPI_VTIMER - 16, how, IRQ_PPI, 10, how);
     put(w, "always-on", NULL, 0);
     put(w, "compatible", compatible, sizeof(compatible));
     end(w);
 }
 
-static void put_pmu(struct writer *w)
+static void put_pmu(struct writer *w, const struct guest_fdt_params *p)
 {
     begin(w, "pmu");
-    put_list(w, "interrupts", IRQ_PPI, VGIC_PPI_PMU - 16, IRQ_LEVEL_HIGH);
+    put_list(w, "interrupts", IRQ_PPI, VGIC_PPI_PMU - 16, ppi_flags(p));
     put_string(w, "compatible", "arm,armv8-pmuv3");
     end(w);
 }
@@ -292,11 +310,11 @@ static void put_tree(struct writer *w, const struct guest_fdt_params *p)
     put_memory(w, p->config->memory);
     put_rtc(w);
     put_uart(w);
-    put_gic(w, p->config->cpus);
+    put_gic(w, p);
     put_cpus(w, p);
-    put_timer(w);
+    put_timer(w, p);
     if (p->has_pmu) {
-        put_pmu(w);
+        put_pmu(w, p);
     }
     put_clock(w);
     if (p->config->guest_tools) {

@@ -14,6 +14,7 @@
 #include "cpu/sve.h"
 #include "cpu/switch.h"
 #include "dev/rtc_host.h"
+#include "irq/gic.h"
 #include "irq/vtimer.h"
 #include "lib/bits.h"
 #include "lib/check.h"
@@ -31,7 +32,7 @@
 
 #define GIB UINT64_C(0x40000000)
 
-#define STOLEN_TABLES 2 // for its mapping, in a gigabyte without RAM
+#define SHOWN_TABLES 3 // for the pages of space_show(), in two 2 MiB of a gigabyte without RAM
 _Static_assert(VM_MAX_VCPUS * sizeof(struct stolen_time) <= PAGE_SIZE, "records");
 
 struct vm vms[MANIFEST_MAX_VMS];
@@ -114,8 +115,18 @@ static void show_stolen(struct vm *vm)
     hpa_t page = hpa_add(vm->control, (vm->control_pages - 1) * PAGE_SIZE);
     vm->stolen = hpa_ptr(page);
     dcache_clean_inval_poc(vm->stolen, PAGE_SIZE);
-    int err = space_show(&vm->space, gpa(PV_TIME_BASE), page);
+    int err = space_show(&vm->space, gpa(PV_TIME_BASE), page, S2_R, S2_NORMAL);
     CHECK(err == 0); // the pool has room for its tables
+}
+
+// The page of GICC's that is the machine's GICV, to which EL2 has put this VM's state.
+static void show_cpu_interface(struct vm *vm)
+{
+    if (gic_config()->version == 2) {
+        int err = space_show(&vm->space, gpa(VGIC_CPU_BASE), gic_config()->vcpu_interface, S2_RW,
+                             S2_DEVICE);
+        CHECK(err == 0);
+    }
 }
 
 static int make_control(struct vm *vm)
@@ -139,6 +150,7 @@ static int make_control(struct vm *vm)
     }
     vm->vgic = vgic_create(sve + cpus * sve_size, vm->vcpu, cpus);
     show_stolen(vm);
+    show_cpu_interface(vm);
     return 0;
 }
 
@@ -155,7 +167,7 @@ static int make_space(struct vm *vm)
         .small_pages = c->small_pages,
     };
     int err = pool_create(&vm->pool, vm->owner,
-                          stage2_pages_needed(ipa_bits(c), c->memory) + STOLEN_TABLES);
+                          stage2_pages_needed(ipa_bits(c), c->memory) + SHOWN_TABLES);
     if (err) {
         return err;
     }
@@ -322,7 +334,11 @@ static void reset_machine(struct vm *vm)
     memset(&vm->bus, 0, sizeof(vm->bus));
     pl011_init(&vm->uart, vm->vgic, console_vm_write, vm->console);
     pl031_init(&vm->rtc, vm->vgic, rtc_host_now());
-    gic_frames_init(&vm->gic, vm->config->cpus);
+    if (gic_config()->version == 2) {
+        gic_frames_init_v2(&vm->gic);
+    } else {
+        gic_frames_init(&vm->gic, vm->config->cpus);
+    }
     if (vm->tools != NULL) {
         tools_reset(vm->tools);
     }
@@ -330,7 +346,7 @@ static void reset_machine(struct vm *vm)
         efi_vars_reset(vm->vars, true);
     }
     bus_add(&vm->bus, &vm->gic.dist);
-    bus_add(&vm->bus, &vm->gic.rdist);
+    bus_add(&vm->bus, &vm->gic.other);
     bus_add(&vm->bus, &vm->uart.dev);
     bus_add(&vm->bus, &vm->rtc.dev);
     flash_init(&vm->flash);
@@ -619,6 +635,20 @@ void vms_keep_machine(void)
     operator_ends_machine = true;
 }
 
+static int check_vcpus(char *message, size_t message_size)
+{
+    for (unsigned i = 0; i < vm_count && gic_config()->version == 2; i++) {
+        const struct vm_config *c = vms[i].config;
+        if (c->cpus > VGIC_V2_MAX_VCPUS) {
+            format(message, message_size,
+                   "manifest: /vms/%s: cpus is %u: this machine has a GICv2, for %d vCPUs a VM",
+                   c->name, c->cpus, VGIC_V2_MAX_VCPUS);
+            return ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
 int vms_init(const struct manifest *manifest, char *message, size_t message_size)
 {
     stay_in_monitor = manifest->stay_in_monitor;
@@ -636,6 +666,9 @@ int vms_init(const struct manifest *manifest, char *message, size_t message_size
             log_warn("%s: no PMU: the machine has none of version 3 with a private interrupt",
                      vm->config->name);
         }
+    }
+    if (check_vcpus(message, message_size)) {
+        return ERR_INVALID;
     }
     bool any = false;
     // All of them have their memory before the first one starts: a manifest that asks for too much

@@ -148,6 +148,13 @@ bool fake_gic_signals(void)
     return can_preempt(highest());
 }
 
+static _Thread_local unsigned sender;
+
+static void set_sender(uint64_t lr)
+{
+    sender = (unsigned)bits_get(lr, 34, 32);
+}
+
 uint32_t fake_gic_ack(bool group1)
 {
     int i = highest();
@@ -158,7 +165,13 @@ uint32_t fake_gic_ack(bool group1)
     uint64_t *apr = group1 ? fake_gic->ap1r : fake_gic->ap0r;
     apr[0] |= BIT((lr_priority(lr) & group_mask(group1)) >> 3);
     fake_gic->lr[i] = (lr & ~ICH_LR_PENDING) | ICH_LR_ACTIVE;
+    set_sender(lr);
     return ICH_LR_VINTID(lr);
+}
+
+unsigned fake_gic_sender(void)
+{
+    return sender;
 }
 
 static int find_active(uint32_t intid)
@@ -193,8 +206,9 @@ void fake_gic_eoi(uint32_t intid, bool group1)
         return;
     }
     uint64_t lowest = levels & -levels;
-    bool dropped_group1 = (fake_gic->ap0r[0] & lowest) == 0;
-    *(dropped_group1 ? fake_gic->ap1r : fake_gic->ap0r) &= ~lowest;
+    bool dropped_group1 = fake_gic->v2 ? group1 : (fake_gic->ap0r[0] & lowest) == 0;
+    fake_gic->ap0r[0] &= ~lowest;
+    fake_gic->ap1r[0] &= ~lowest;
     if (fake_gic->vmcr & ICH_VMCR_VEOIM) {
         return;
     }
@@ -212,7 +226,7 @@ void fake_gic_eoi(uint32_t intid, bool group1)
 
 bool fake_gic_dir(uint32_t intid)
 {
-    if (fake_gic->hcr & ICH_HCR_TDIR) {
+    if (fake_gic->v2 || (fake_gic->hcr & ICH_HCR_TDIR)) {
         return false;
     }
     if ((fake_gic->vmcr & ICH_VMCR_VEOIM) && intid < 1020) {

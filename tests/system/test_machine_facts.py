@@ -45,8 +45,8 @@ def boot_past_qemu(boot, tmp_path):
 
 
 EDITS = {
-    "no-gic": (["-r", "FILE", GIC], "no GICv3 (compatible"),
-    "unknown-gic": (["-t", "s", "FILE", GIC, "compatible", "acme,pic"], "no GICv3 (compatible"),
+    "no-gic": (["-r", "FILE", GIC], "no GICv3 or GICv2 (compatible"),
+    "unknown-gic": (["-t", "s", "FILE", GIC, "compatible", "acme,pic"], "no GICv3 or GICv2 (compatible"),
     "gic-without-reg": (["-d", "FILE", GIC, "reg"], GIC + ": reg has no distributor"),
     "gic-reg-cut": (["-t", "x", "FILE", GIC, "reg", "0", "8000000", "0", "10000"], GIC + ": reg has no redistributor region 0"),
     "no-maintenance-interrupt": (["-d", "FILE", GIC, "interrupts"], GIC + ": no maintenance interrupt"),
@@ -122,10 +122,6 @@ def test_no_stdout_path(boot, tree):
     machine = boot(manifest(linux(bootargs="newel.poweroff")), extra=tree(["-d", "FILE", "/chosen", "stdout-path"]))
     machine.expect("newel-guest: up", 60)
     assert machine.expect_end(30) == newel.POWERED_OFF
-
-
-def test_gic_version_2(boot):
-    stops_with(boot(manifest(linux()), extra=["-machine", "gic-version=2"]), "no GICv3 (compatible")
 
 
 def test_entered_below_el2(boot):

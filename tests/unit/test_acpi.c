@@ -328,20 +328,49 @@ static void test_wrong_structures(void **state)
     expect_wrong("ACPI: APIC: a structure of type 11 is 40 bytes long");
 }
 
+// The frames of a GICv2 stand in each GICC.
+static void set_gicv2(unsigned cpu, unsigned at, uint64_t v)
+{
+    set(PAGE_MADT, 44 + 24 + 80 * cpu + at, v, 8);
+}
+
+static void test_gicv2(void **state)
+{
+    (void)state;
+    for (unsigned version = 0; version <= 2; version += 2) { // 0: no redistributors, so it is one
+        set(PAGE_MADT, 44 + 20, version, 1);
+        set(PAGE_MADT, 44 + 24 + 4 * 80, 0x7f, 1);
+        for (unsigned i = 0; i < MADT_CPUS; i++) {
+            set_gicv2(i, 32, 0x8010000);
+            set_gicv2(i, 40, 0x8040000);
+            set_gicv2(i, 48, 0x8030000);
+        }
+        assert_int_equal(read_for(0), 0);
+        assert_int_equal(p.gic.version, 2);
+        assert_int_equal(p.gic.cpu_interface.v, 0x8010000);
+        assert_int_equal(p.gic.vcpu_interface.v, 0x8040000);
+        assert_int_equal(p.gic.hyp_interface.v, 0x8030000);
+        assert_int_equal(p.gic.rdist_count, 0);
+    }
+    set_gicv2(2, 40, 0x8050000);
+    expect_wrong("ACPI: APIC: no GICv2's virtual CPU interface (GICV) can be at 0x8050000 for a "
+                 "CPU");
+}
+
 static void test_wrong_gic(void **state)
 {
     (void)state;
     unsigned gicd = 44, gicr = 44 + 24 + 4 * 80;
-    set(PAGE_MADT, gicd + 20, 2, 1);
-    expect_wrong("ACPI: APIC: no GICv3: the distributor's version is 2");
+    set(PAGE_MADT, gicd + 20, 1, 1);
+    expect_wrong("ACPI: APIC: no GICv3 or GICv2: the distributor's version is 1");
     set(PAGE_MADT, gicd, 0x7f, 1);
-    expect_wrong("ACPI: APIC: no distributor: Newel needs a GICv3");
+    expect_wrong("ACPI: APIC: no distributor: Newel needs a GIC");
     set(PAGE_MADT, gicd + 8, 0x8001000, 8);
     expect_wrong("ACPI: APIC: no distributor can be at 0x8001000");
     set(PAGE_MADT, gicd + 8, BIT(48), 8);
     expect_wrong("ACPI: APIC: no distributor can be at 0x1000000000000");
     set(PAGE_MADT, gicr, 0x7f, 1);
-    expect_wrong("ACPI: APIC: no redistributors: Newel needs a GICv3");
+    expect_wrong("ACPI: APIC: no redistributors: Newel needs them of a GICv3");
     set(PAGE_MADT, gicr + 12, 0x10000, 4);
     expect_wrong("ACPI: APIC: no redistributors can be at 0x80a0000, 0x10000 bytes");
     set(PAGE_MADT, gicr + 4, BIT(48) - 0x10000, 8);
@@ -400,6 +429,7 @@ int main(void)
         cmocka_unit_test_setup(test_psci, setup),
         cmocka_unit_test_setup(test_wrong_cpus, setup),
         cmocka_unit_test_setup(test_wrong_structures, setup),
+        cmocka_unit_test_setup(test_gicv2, setup),
         cmocka_unit_test_setup(test_wrong_gic, setup),
         cmocka_unit_test_setup(test_wrong_timers, setup),
         cmocka_unit_test_setup(test_cut_short, setup),

@@ -152,6 +152,21 @@ static unsigned entries(const struct acpi_table *madt, uint8_t type, struct acpi
     return n;
 }
 
+static void test_madt_gicv2(void **state)
+{
+    struct acpi_table last = {0};
+    (void)state;
+    params.gicv2 = true;
+    build();
+    struct acpi_table madt = find("APIC", 44);
+    assert_int_equal(entries(&madt, 12, &last), 1);
+    assert_int_equal(acpi_u8(&last, 20), 2);
+    assert_int_equal(entries(&madt, 14, &last), 0);
+    assert_int_equal(entries(&madt, 11, &last), 4);
+    assert_int_equal(acpi_u64(&last, 32), VGIC_CPU_BASE);
+    params.gicv2 = false;
+}
+
 static void test_madt(void **state)
 {
     (void)state;
@@ -490,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_fadt, begin),
         cmocka_unit_test_setup(test_madt, begin),
+        cmocka_unit_test_setup(test_madt_gicv2, begin),
         cmocka_unit_test_setup(test_parking, begin),
         cmocka_unit_test_setup(test_timer_and_console, begin),
         cmocka_unit_test_setup(test_no_acpi, begin),

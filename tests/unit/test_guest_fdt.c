@@ -131,6 +131,18 @@ static void test_cpus(void **state)
     assert_int_equal(fdt_node_check_compatible(fdt, node_at("/psci"), "arm,psci-0.2"), 0);
 }
 
+static void test_gicv2(void **state)
+{
+    (void)state;
+    struct guest_fdt_params with = params;
+    with.gicv2 = true;
+    build(&with);
+    check_string("/intc@8000000", "compatible", "arm,cortex-a15-gic");
+    CHECK_CELLS("/intc@8000000", "reg", 0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0, 0x10000);
+    assert_null(fdt_getprop(fdt, node_at("/intc@8000000"), "#redistributor-regions", NULL));
+    CHECK_CELLS("/timer", "interrupts", 1, 13, 0xf04, 1, 14, 0xf04, 1, 11, 0xf04, 1, 10, 0xf04);
+}
+
 static void test_interrupts(void **state)
 {
     (void)state;
@@ -271,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_pmu),
         cmocka_unit_test(test_cpus),
         cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_gicv2),
         cmocka_unit_test(test_largest),
         cmocka_unit_test(test_small_buffers),
         cmocka_unit_test(test_read_back),

@@ -253,9 +253,9 @@ static void test_wrong_gic(void **state)
 {
     (void)state;
     static const struct change changes[] = {
-        {"arm,gic-v3", "arm,gic-400",
-         "device tree: no GICv3 (compatible \"arm,gic-v3\"): found \"arm,gic-400\" at "
-         "/soc/intc@10000000"},
+        {"arm,gic-v3", "brcm,bcm2836-l1-intc",
+         "device tree: no GICv3 or GICv2 (compatible \"arm,gic-v3\" or \"arm,gic-400\"): found "
+         "\"brcm,bcm2836-l1-intc\" at /soc/intc@10000000"},
         {"#interrupt-cells = <4>", "#interrupt-cells = <1>",
          INTC "#interrupt-cells is 1 (it has to be 3 or 4)"},
         {"reg = <0x10000000 0x10000>, ", "reg = <0x10000000 0x1000>, ",
@@ -298,9 +298,56 @@ static void test_no_gic_at_all(void **state)
         "cpus { #address-cells = <1>; #size-cells = <0>; cpu@0 { device_type = \"cpu\";"
         "reg = <0>; }; }; psci { compatible = \"arm,psci-1.0\"; method = \"smc\"; }; };";
     assert_true(parse_as(source, 0) < 0);
-    assert_string_equal(message, "device tree: no GICv3 (compatible \"arm,gic-v3\")");
+    assert_string_equal(
+        message, "device tree: no GICv3 or GICv2 (compatible \"arm,gic-v3\" or \"arm,gic-400\")");
     assert_int_equal(p.uart.type, UART_NONE);
     assert_int_equal(p.initrd.size, 0);
+}
+
+// A GIC-400 as boards have it: its frames 4 KiB aligned, 8 KiB apart.
+#define GIC_400(reg)                                                                    \
+    "/dts-v1/; / { #address-cells = <1>; #size-cells = <1>; interrupt-parent = <&gic>;" \
+    "memory { device_type = \"memory\"; reg = <0x40000000 0x1000000>; };"               \
+    "cpus { #address-cells = <1>; #size-cells = <0>; cpu@0 { device_type = \"cpu\";"    \
+    "reg = <0>; }; }; psci { compatible = \"arm,psci-1.0\"; method = \"smc\"; };"       \
+    "timer { compatible = \"arm,armv8-timer\";"                                         \
+    "interrupts = <1 13 0xf08>, <1 14 0xf08>, <1 11 0xf08>, <1 10 0xf08>; };"           \
+    "gic: intc { compatible = \"arm,gic-400\"; #interrupt-cells = <3>; reg = " reg      \
+    "; interrupt-controller; interrupts = <1 9 0xf04>; }; };"
+
+static void test_gicv2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *message;
+    } wrong[] = {
+        {GIC_400("<0xff841000 0x1000>, <0xff842000 0x2000>, <0xff844000 0x2000>"),
+         "device tree: /intc: reg has no virtual CPU interface (GICV), or one that cannot be"},
+        {GIC_400("<0xff841000 0x1000>, <0xff842000 0x1000>, <0xff844000 0x2000>, <0xff846000 "
+                 "0x2000>"),
+         "device tree: /intc: reg has no CPU interface with GICC_DIR, or one that cannot be"},
+        {GIC_400("<0xff841000 0x1000>, <0xff842000 0x2000>, <0xff844000 0x2000>, <0xff846800 "
+                 "0x1000>"),
+         "device tree: /intc: reg has no virtual CPU interface (GICV), or one that cannot be"},
+        {GIC_400("<0xff841000 0x1000>, <0xff842000 0x2000>, <0x40004000 0x2000>, <0xff846000 "
+                 "0x2000>"),
+         "device tree: memory at 0x40000000, 0x1000000 bytes, has the GIC, the UART or the RTC in "
+         "it"},
+    };
+    assert_int_equal(parse_as(GIC_400("<0xff841000 0x1000>, <0xff842000 0x2000>, <0xff844000 "
+                                      "0x2000>, <0xff846000 0x2000>"),
+                              0),
+                     0);
+    assert_int_equal(p.gic.version, 2);
+    assert_int_equal(p.gic.dist.v, 0xff841000);
+    assert_int_equal(p.gic.cpu_interface.v, 0xff842000);
+    assert_int_equal(p.gic.hyp_interface.v, 0xff844000);
+    assert_int_equal(p.gic.vcpu_interface.v, 0xff846000);
+    assert_int_equal(p.gic.ppi.maintenance, 25);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_true(parse_as(wrong[i].source, 0) < 0);
+        assert_string_equal(message, wrong[i].message);
+    }
 }
 
 static void test_many_cpus(void **state)
@@ -495,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_wrong_cpus),
         cmocka_unit_test(test_wrong_gic),
         cmocka_unit_test(test_no_gic_at_all),
+        cmocka_unit_test(test_gicv2),
         cmocka_unit_test(test_many_cpus),
         cmocka_unit_test(test_too_many_regions),
         cmocka_unit_test(test_console),

@@ -729,7 +729,7 @@ static void shown_page(void **state)
 
         start((struct space_config){.lazy = true}, CTR_A57, false);
         assert_int_equal(frames_alloc(OWNER_VM, 1, 1, &page), 0);
-        assert_int_equal(space_show(&sp, at, page), 0);
+        assert_int_equal(space_show(&sp, at, page, S2_R, S2_NORMAL), 0);
         space_maintain_all(&sp);
         while (reset != 0 && space_reset_step(&sp, &progress)) {
         }
@@ -745,6 +745,32 @@ static void shown_page(void **state)
         frames_free(OWNER_VM, page, 1);
         finish();
     }
+}
+
+// The same of a page of the machine's, which Newel has not mapped: no maintenance, no access of its
+// own.
+static void shown_device(void **state)
+{
+    (void)state;
+    gpa_t at = gpa(0x8010000);
+    hpa_t device = hpa(0x1000);
+    struct s2_entry e;
+    uint64_t word;
+
+    start((struct space_config){0}, CTR_A57, false);
+    assert_int_equal(space_show(&sp, at, device, S2_RW, S2_DEVICE), 0);
+    for (int access = SPACE_READ; access <= SPACE_FETCH; access++) {
+        space_maintain_all(&sp);
+        assert_int_equal(space_fault(&sp, gpa_add(at, 12), access, false),
+                         access == SPACE_FETCH ? SPACE_OUTSIDE : SPACE_RETRY);
+        assert_int_equal(stage2_lookup(&sp.s2, gpa_add(at, 12), &e), 0);
+        assert_int_equal(e.suspended, access == SPACE_FETCH);
+        assert_int_equal(e.rights, S2_RW);
+        assert_int_equal(e.type, S2_DEVICE);
+    }
+    assert_int_equal(guest_read(&sp.s2, &word, at, sizeof(word)), ERR_RANGE);
+    assert_int_equal(guest_write(&sp.s2, at, &word, sizeof(word)), ERR_RANGE);
+    finish();
 }
 
 int main(void)
@@ -769,6 +795,7 @@ int main(void)
         cmocka_unit_test(door_without_caches),
         cmocka_unit_test(collapse_after_suspension),
         cmocka_unit_test(shown_page),
+        cmocka_unit_test(shown_device),
         cmocka_unit_test(random_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

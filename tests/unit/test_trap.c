@@ -4,6 +4,7 @@
 #include "arch/sysreg.h"
 #include "fake_at.h"
 #include "fake_pmu.h"
+#include "irq/gic.h"
 #include "irq/vgic.h"
 #include "irq/vpmu.h"
 #include "irq/vtimer.h"
@@ -147,6 +148,27 @@ bool vgic_rdist_read(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_
     return offset < 2 * VGIC_RDIST_SIZE;
 }
 
+uint64_t vgic_v2_dist_read(struct vgic_cpu *c, uint64_t offset, unsigned size)
+{
+    return vgic_dist_read(c, offset, size);
+}
+
+void vgic_v2_dist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value)
+{
+    vgic_dist_write(c, offset, size, value);
+}
+
+void vgic_v2_interface_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value)
+{
+    vgic_dist_write(c, offset, size, value);
+}
+
+const struct gic_config *gic_config(void)
+{
+    static const struct gic_config config = {.version = 3};
+    return &config;
+}
+
 bool vgic_rdist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value)
 {
     (void)c, (void)size, (void)value;
@@ -224,7 +246,7 @@ static int setup(void **state)
     gic_frames_init(&vm.gic, 2);
     memset(&vm.bus, 0, sizeof(vm.bus));
     bus_add(&vm.bus, &vm.gic.dist);
-    bus_add(&vm.bus, &vm.gic.rdist);
+    bus_add(&vm.bus, &vm.gic.other);
     bus_add(&vm.bus, &uart);
     bus_add(&vm.bus, &rtc);
     memset(&features, 0, sizeof(features));

@@ -118,9 +118,8 @@ enum { MADT_GICC = 11, MADT_GICD = 12, MADT_GICR = 14 };
 
 #define GICC_ENABLED    1
 #define PARKING_VERSION 1
-#define GIC_VERSION_3   3
 
-static void put_gicd(struct image *m)
+static void put_gicd(struct image *m, bool gicv2)
 {
     image_u8(m, MADT_GICD);
     image_u8(m, 24);
@@ -128,7 +127,7 @@ static void put_gicd(struct image *m)
     image_u32(m, 0); // GIC ID
     image_u64(m, VGIC_DIST_BASE);
     image_u32(m, 0); // system vector base
-    image_u8(m, GIC_VERSION_3);
+    image_u8(m, gicv2 ? 2 : 3);
     (void)image_take(m, 3);
 }
 
@@ -144,7 +143,8 @@ static void put_gicc(struct image *m, const struct firmware_params *p, unsigned 
     image_u32(m, parked ? PARKING_VERSION : 0);
     image_u32(m, p->has_pmu ? VGIC_PPI_PMU : 0);
     image_u64(m, parked ? p->base + FIRMWARE_MAILBOXES + cpu * PAGE_SIZE : 0);
-    (void)image_take(m, 8 + 8 + 8 + 4 + 8); // GICC, GICV, GICH, maintenance, GICR: none
+    image_u64(m, p->gicv2 ? VGIC_CPU_BASE : 0);
+    (void)image_take(m, 8 + 8 + 4 + 8); // GICV, GICH, maintenance, GICR: none
     image_u64(m, p->mpidr[cpu] & MPIDR_AFFINITY);
     (void)image_take(m, 4); // efficiency class, no SPE
 }
@@ -163,11 +163,13 @@ static uint64_t put_madt(struct image *m, const struct firmware_params *p)
     struct table t = begin(m, "APIC", 5);
     image_u32(m, 0); // local interrupt controllers at no one address
     image_u32(m, 0); // no flags
-    put_gicd(m);
+    put_gicd(m, p->gicv2);
     for (unsigned i = 0; i < p->config->cpus; i++) {
         put_gicc(m, p, i);
     }
-    put_gicr(m, p->config->cpus);
+    if (!p->gicv2) {
+        put_gicr(m, p->config->cpus);
+    }
     return end(m, t);
 }
 

@@ -32,6 +32,7 @@ struct firmware_params {
     uint64_t base; // guest-physical, of FIRMWARE_SIZE bytes
     uint32_t midr;
     bool has_pmu, has_rng_seed;
+    bool gicv2; // or else GICv3
     uint8_t rng_seed[32];
 };
 

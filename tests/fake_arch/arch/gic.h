@@ -16,6 +16,7 @@ struct fake_gic_cpu {
     uint64_t ap0r[4], ap1r[4];
     uint32_t ppi_active; // PPIs that are active in the machine
     unsigned lr_reads, lr_writes;
+    bool v2; // GICv2: one register of active priorities, GICC_DIR traps, no system registers
 };
 
 // The CPU that a thread of the test plays. ICH_VTR_EL2 of a CPU with n list registers is
@@ -28,7 +29,9 @@ uint64_t fake_gic_vtr(unsigned list_registers);
 
 #define FAKE_SPURIOUS 1023u
 
-// ICC_HPPIR without the group check, ICC_IAR<group>_EL1, ICC_EOIR<group>_EL1.
+// ICC_HPPIR without the group check, ICC_IAR<group>_EL1 (with GICv2 GICC_IAR and GICC_AIAR, but for
+// fake_gic_sender(), of the last one), ICC_EOIR<group>_EL1.
+unsigned fake_gic_sender(void);
 uint32_t fake_gic_highest(void);
 bool fake_gic_signals(void);
 uint32_t fake_gic_ack(bool group1);
