@@ -58,19 +58,14 @@ static int find_needed(struct reader *r, const char *signature, uint32_t min_siz
 static int read_psci(struct reader *r)
 {
     struct acpi_table fadt;
-    int err =
-        find_needed(r, "FACP", FADT_SIZE, "Newel needs PSCI to start CPUs and to power off", &fadt);
+    int err = find_needed(r, "FACP", FADT_SIZE, "it says whether there is PSCI", &fadt);
     if (err != 0) {
         return err;
     }
     uint16_t arm = acpi_u16(&fadt, FADT_ARM_BOOT_ARCH);
     r->p->has_psci = (arm & ARM_PSCI_COMPLIANT) != 0;
     r->p->psci_hvc = (arm & ARM_PSCI_USE_HVC) != 0;
-    if (!r->p->has_psci) {
-        return fail(r, "FACP: no PSCI: Newel needs it to start CPUs and to power off");
-    }
-    return r->p->psci_hvc ? fail(r, "FACP: PSCI by HVC: Newel needs firmware at EL3 (PSCI by SMC)")
-                          : 0;
+    return 0;
 }
 
 // ---- MADT ----
@@ -102,6 +97,22 @@ static bool is_usable(const struct acpi_table *gicc)
     return (acpi_u32(gicc, 12) & GICC_ENABLED) != 0;
 }
 
+// PSCI counts where both are there, as for Linux.
+static struct cpu_start start_of(const struct reader *r, const struct acpi_table *gicc)
+{
+    struct cpu_start s = {.method = r->p->psci_hvc ? CPU_PSCI_HVC : CPU_PSCI_SMC,
+                          .id = acpi_u32(gicc, 4),
+                          .address = acpi_u64(gicc, 24)};
+    if (r->p->has_psci) {
+        return s;
+    }
+    bool parked = acpi_u32(gicc, 16) != 0 && s.address != 0 &&
+                  is_aligned(s.address, PARK_PAGE_SIZE) &&
+                  range_fits(s.address, PARK_PAGE_SIZE, PA_LIMIT);
+    s.method = parked ? CPU_PARKED : CPU_UNKNOWN;
+    return s;
+}
+
 static uint64_t mpidr_of(const struct acpi_table *gicc)
 {
     return acpi_u64(gicc, 68);
@@ -123,6 +134,12 @@ static int add_cpu(struct reader *r, const struct acpi_table *gicc, void *contex
         return fail(r, "APIC: 0x%lx is no MPIDR affinity", (unsigned long)mpidr);
     }
     int err = platform_add_cpu(r->p, mpidr);
+    if (err == 0) {
+        r->p->cpu[r->p->cpu_count - 1].start = start_of(r, gicc);
+        if (platform_keep_start(r->p) != 0) {
+            return fail(r, "APIC: too many mailboxes");
+        }
+    }
     return err == ERR_EXISTS
                ? fail(r, "APIC: there are two CPUs with MPIDR 0x%lx", (unsigned long)mpidr)
                : 0;

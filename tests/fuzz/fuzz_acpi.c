@@ -25,7 +25,12 @@ static void check_good(const struct platform *p)
 {
     const struct gic_config *g = &p->gic;
     require(p->cpu_count >= 1 && p->cpu_count <= MAX_CPUS && p->cpu[0].mpidr == 0, "CPUs");
-    require(p->has_psci && !p->psci_hvc, "PSCI");
+    for (size_t i = 1; i < p->cpu_count; i++) {
+        uint64_t base, size;
+        const struct cpu_start *s = &p->cpu[i].start;
+        require(!p->has_psci || s->method == (p->psci_hvc ? CPU_PSCI_HVC : CPU_PSCI_SMC), "PSCI");
+        require(!cpu_start_reaches(s, &base, &size) || range_fits(base, size, BIT(48)), "mailbox");
+    }
     require(range_fits(g->dist.v, g->dist_size, BIT(48)), "distributor");
     require(g->rdist_count >= 1 && g->rdist_count <= GIC_MAX_RDIST, "redistributors");
     for (size_t i = 0; i < g->rdist_count; i++) {
@@ -37,7 +42,7 @@ static void check_good(const struct platform *p)
     require(p->uart.type == UART_NONE || range_fits(p->uart.base.v, p->uart.size, BIT(48)), "UART");
     require(p->uart.intid == 0 || (p->uart.intid >= 32 && p->uart.intid < 1020),
             "UART's interrupt");
-    require(p->ram_count == 1 && p->reserved_count == 0, "memory is as it was");
+    require(p->ram_count == 1 && p->reserved_count <= p->cpu_count, "memory is as it was");
 }
 
 static void check_message(const char *message)

@@ -42,6 +42,7 @@ static const char *const names[] = {
     "interrupt-parent",
     "phandle",
     "enable-method",
+    "cpu-release-addr",
     "method",
     "stdout-path",
     "linux,stdout-path",
@@ -65,6 +66,9 @@ static const char *const strings[] = {
     "memory",
     "cpu",
     "psci",
+    "spin-table",
+    "brcm,bcm2836-smp",
+    "brcm,bcm2836-l1-intc",
     "spin-table",
     "smc",
     "hvc",
@@ -167,7 +171,13 @@ static void check_good(const struct platform *p)
 {
     require(p->ram_count >= 1, "RAM");
     require(p->cpu_count >= 1 && p->cpu_count <= MAX_CPUS && p->cpu[0].mpidr == 0, "CPUs");
-    require(p->has_psci && !p->psci_hvc, "PSCI");
+    for (size_t i = 1; i < p->cpu_count; i++) {
+        uint64_t base, size;
+        const struct cpu_start *s = &p->cpu[i].start;
+        require((s->method != CPU_PSCI_SMC && s->method != CPU_PSCI_HVC) || p->has_psci, "PSCI");
+        require(memchr(s->name, 0, sizeof(s->name)) != NULL, "method's name");
+        require(!cpu_start_reaches(s, &base, &size) || range_fits(base, size, BIT(48)), "release");
+    }
     check_devices(p);
 }
 
