@@ -2,24 +2,11 @@
 // The machine from ACPI's static tables (ACPI 6.5): FADT, MADT, GTDT, SPCR. MCFG and IORT have
 // nothing that Newel uses as yet.
 #include "boot/acpi.h"
+#include "boot/acpi_layout.h"
 #include "boot/platform_build.h"
 #include "lib/error.h"
 
 #include <string.h>
-
-// 5.2.9: the last field is of ACPI 5.1, the first with Arm in it.
-#define FADT_SIZE          132u
-#define FADT_ARM_BOOT_ARCH 129u
-#define ARM_PSCI_COMPLIANT BIT(0)
-#define ARM_PSCI_USE_HVC   BIT(1)
-
-// 5.2.12: structures of the MADT.
-enum { MADT_GICC = 11, MADT_GICD = 12, MADT_GICR = 14 };
-#define MADT_SIZE 44u
-
-// 5.2.12.14: flags; the length since ACPI 5.1.
-#define GICC_SIZE    76u
-#define GICC_ENABLED BIT(0)
 
 #define GICD_ENTRY_SIZE 24u
 #define GICR_ENTRY_SIZE 16u
@@ -94,19 +81,19 @@ static int each_of(struct reader *r, uint8_t type, uint32_t min_size,
 
 static bool is_usable(const struct acpi_table *gicc)
 {
-    return (acpi_u32(gicc, 12) & GICC_ENABLED) != 0;
+    return (acpi_u32(gicc, GICC_FLAGS) & GICC_ENABLED) != 0;
 }
 
 // PSCI counts where both are there, as for Linux.
 static struct cpu_start start_of(const struct reader *r, const struct acpi_table *gicc)
 {
     struct cpu_start s = {.method = r->p->psci_hvc ? CPU_PSCI_HVC : CPU_PSCI_SMC,
-                          .id = acpi_u32(gicc, 4),
-                          .address = acpi_u64(gicc, 24)};
+                          .id = acpi_u32(gicc, GICC_CPU_INTERFACE),
+                          .address = acpi_u64(gicc, GICC_PARKED_ADDRESS)};
     if (r->p->has_psci) {
         return s;
     }
-    bool parked = acpi_u32(gicc, 16) != 0 && s.address != 0 &&
+    bool parked = acpi_u32(gicc, GICC_PARKING_VERSION) != 0 && s.address != 0 &&
                   is_aligned(s.address, PARK_PAGE_SIZE) &&
                   range_fits(s.address, PARK_PAGE_SIZE, PA_LIMIT);
     s.method = parked ? CPU_PARKED : CPU_UNKNOWN;
@@ -115,7 +102,7 @@ static struct cpu_start start_of(const struct reader *r, const struct acpi_table
 
 static uint64_t mpidr_of(const struct acpi_table *gicc)
 {
-    return acpi_u64(gicc, 68);
+    return acpi_u64(gicc, GICC_MPIDR);
 }
 
 struct cpu_choice {

@@ -2,6 +2,7 @@
 // ACPI's tables, spoiled: whatever they say, nothing outside of memory is read, and what comes out
 // lies within bounds.
 #include "../unit/acpi_tables.h"
+#include "boot/park_tables.h"
 #include "boot/platform.h"
 #include "lib/bits.h"
 
@@ -53,6 +54,39 @@ static void check_message(const char *message)
     }
 }
 
+static struct arena arena;
+
+static const void *writable_memory(void *context, uint64_t address, uint64_t size)
+{
+    (void)context;
+    return address >= ARENA_BASE && address - ARENA_BASE < ARENA_SIZE &&
+                   size <= ARENA_SIZE - (address - ARENA_BASE)
+               ? arena.bytes + (address - ARENA_BASE)
+               : NULL;
+}
+
+// What was read is rewritten, and read again: all others wait in mailboxes. Tables may share what
+// is rewritten with others that nobody looks at, which then are damaged; that is a refusal.
+static void check_rewriting(const struct platform *p, const struct complaint *c)
+{
+    static struct platform again;
+    struct parked parked = {.boot_mpidr = 0, .count = p->cpu_count - 1};
+    struct acpi acpi = {writable_memory, NULL, *c, {0}};
+    for (size_t i = 1; i < p->cpu_count; i++) {
+        parked.cpu[i - 1].mpidr = p->cpu[i].mpidr;
+        parked.cpu[i - 1].page = i % 3 == 0 ? 0 : 0x7f000000 + 0x1000 * i;
+    }
+    memset(&again, 0, sizeof(again));
+    if (park_rewrite_acpi(&acpi, ARENA_AT(PAGE_RSDP), &parked) != 0 ||
+        platform_add_acpi(&acpi, ARENA_AT(PAGE_RSDP), 0, &again) != 0) {
+        return;
+    }
+    require(!again.has_psci, "no PSCI");
+    for (size_t i = 1; i < again.cpu_count; i++) {
+        require(again.cpu[i].start.method == CPU_PARKED, "all are parked");
+    }
+}
+
 // Four bytes each: where in the arena, and what goes there; the last says which checksums are made
 // right again.
 static void spoil(struct arena *a, const uint8_t *data, size_t size)
@@ -73,7 +107,6 @@ static void spoil(struct arena *a, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct arena arena;
     static struct platform p;
     char message[200] = "";
     struct window w = {.arena = &arena};
@@ -85,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p.ram_count = 1;
     if (platform_add_acpi(&acpi, ARENA_AT(PAGE_RSDP), 0, &p) == 0) {
         check_good(&p);
+        check_rewriting(&p, &acpi.complaint);
     } else {
         check_message(message);
     }

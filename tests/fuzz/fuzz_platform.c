@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The readers of the machine's device tree: whatever it says, what they hand on lies within bounds.
+#include "boot/park_tables.h"
 #include "boot/platform.h"
 #include "lib/bits.h"
 #include "tree.h"
@@ -189,6 +190,30 @@ static void check_message(const char *message)
     }
 }
 
+// What was read is rewritten, and read again: all others wait in mailboxes.
+static void check_rewriting(const void *blob, size_t size, const struct platform *p)
+{
+    static struct platform again;
+    static uint64_t fdt[0x10000 / 8];
+    char message[256] = "";
+    const struct complaint c = {"device tree", message, sizeof(message)};
+    struct parked parked = {.count = p->cpu_count - 1, .base = 0x43000000, .size = 0x20000};
+    for (size_t i = 1; i < p->cpu_count; i++) {
+        parked.cpu[i - 1].mpidr = p->cpu[i].mpidr;
+        parked.cpu[i - 1].page = i % 3 == 0 ? 0 : 0x43000000 + 0x1000 * i;
+    }
+    if (fdt_open_into(blob, fdt, (int)MIN(size + PARK_FDT_ROOM, sizeof(fdt))) != 0 ||
+        park_rewrite_fdt(fdt, &parked, &c) != 0) {
+        return;
+    }
+    require(fdt_check_full(fdt, fdt_totalsize(fdt)) == 0, "a tree still");
+    if (platform_from_fdt(fdt, sizeof(fdt), 0, &again, message, sizeof(message)) == 0) {
+        for (size_t i = 1; i < again.cpu_count; i++) {
+            require(again.cpu[i].start.method == CPU_SPIN_TABLE, "all are parked");
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct platform p;
@@ -197,6 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     void *blob = fuzzed_tree(good_platform(), (struct input){data, size}, &dictionary, &blob_size);
     if (platform_from_fdt(blob, blob_size, 0, &p, message, sizeof(message)) == 0) {
         check_good(&p);
+        check_rewriting(blob, blob_size, &p);
     } else {
         check_message(message);
     }
