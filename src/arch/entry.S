@@ -152,3 +152,6 @@ cpu_stacks:
     .global emergency_stacks
 emergency_stacks:
     .skip   EMERGENCY_SIZE * MAX_CPUS
+    .global park_pages
+park_pages:
+    .skip   PARK_PAGE_SIZE * MAX_CPUS

@@ -11,7 +11,7 @@
 // newel.lds
 extern char image_start[], image_text_end[], image_rodata_end[], image_data_end[], image_end[];
 // entry.S
-extern char cpu_stacks[], emergency_stacks[];
+extern char cpu_stacks[], emergency_stacks[], park_pages[];
 void secondary_entry(void);
 void mmu_enable(uint64_t ttbr, uint64_t tcr, uint64_t mair);
 

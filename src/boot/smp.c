@@ -12,7 +12,6 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "mem/el2map.h"
-#include "mem/frames.h"
 #include "park/start.h"
 #include "trap/run.h"
 
@@ -178,7 +177,7 @@ static bool comes(struct secondary_start *s)
 }
 
 // By the mailbox: the words that secondary_entry looks for are in the page's free part.
-static bool release(const struct platform *p, unsigned slot, void *page)
+static void release(const struct platform *p, unsigned slot, void *page)
 {
     struct secondary_start *s = &starts[slot];
     struct percpu *cpu = &percpus[cpu_count];
@@ -195,23 +194,11 @@ static bool release(const struct platform *p, unsigned slot, void *page)
     int err = cpu_start(&mailbox, cpu->mpidr, (uint64_t)(uintptr_t)secondary_entry, &gic);
     if (err != 0 || !comes(s)) {
         log_warn("CPU 0x%lx does not start: it does not leave its mailbox", cpu->mpidr);
-        return false;
+        return;
     }
     features_merge(&features, &s->ids);
     switch_heed_errata(cpu, &s->ids);
     cpu_count++;
-    return true;
-}
-
-// A page from which no CPU has come may still be somebody's: it is lost.
-static void start_one(const struct platform *p, unsigned slot)
-{
-    hpa_t page;
-    if (frames_alloc(OWNER_NEWEL, 1, 1, &page) != 0) {
-        log_warn("CPU 0x%lx does not start: out of memory", p->cpu[slot].mpidr);
-    } else if (park(p, slot, hpa_ptr(page)) && release(p, slot, hpa_ptr(page))) {
-        frames_free(OWNER_NEWEL, page, 1);
-    }
 }
 
 void smp_start_all(const struct platform *p)
@@ -223,7 +210,10 @@ void smp_start_all(const struct platform *p)
             said = cpu_method_name(how);
             log_info("CPUs are started by %s", said);
         }
-        start_one(p, slot);
+        char *page = park_pages + (size_t)slot * PARK_PAGE_SIZE; // its own for good
+        if (park(p, slot, page)) {
+            release(p, slot, page);
+        }
     }
 }
 
