@@ -78,6 +78,11 @@ void cache_dsb_ishst(void)
     dsb(ishst);
 }
 
+void cache_dsb_sy(void)
+{
+    dsb(sy);
+}
+
 void cache_isb(void)
 {
     isb();

@@ -19,6 +19,7 @@ void icache_inval_all(void);        // IC IALLUIS
 
 void cache_dsb_ish(void);
 void cache_dsb_ishst(void);
+void cache_dsb_sy(void); // for who looks with caches off
 void cache_isb(void);
 
 // Zeroes whole pages by the fastest means there is.

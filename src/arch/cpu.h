@@ -17,6 +17,12 @@ static inline void cpu_wfi(void)
     __asm__ volatile("isb; dsb sy; wfi" ::: "memory"); // isb: what was set to end it is in force
 }
 
+// The event that ends other CPUs' WFE, once what was written before it is seen by them.
+static inline void cpu_sev(void)
+{
+    __asm__ volatile("dsb sy; sev" ::: "memory");
+}
+
 // Waits in WFE until *p may have changed from old, and returns it, with acquire semantics. The
 // store that changes it is the event (Arm ARM B2.9.2: the monitor set by the load-exclusive is
 // cleared).
@@ -57,8 +63,8 @@ struct smc_result {
 // SMC to the firmware with the SMCCC convention (DEN0028), x4..x7 being 0.
 struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
 
-// HVC to a hypervisor beneath, for a start at EL1 that cannot go on.
-void hvc_call(uint64_t function);
+// The same by HVC to a hypervisor beneath, from EL1.
+struct smc_result hvc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
 
 // Waits for interrupts for ever; for a CPU that is not to be used any more.
 noreturn void cpu_halt(void);

@@ -2,6 +2,7 @@
 // Where the machine and each of its CPUs come in.
 
 #include "arch/layout.h"
+#include "park/layout.h"
 
     .text
 // x0: the device tree, or a struct handover. MMU and caches off, or (some loaders) on with an
@@ -68,12 +69,12 @@ efi_leave:
     mov     x0, x20
     br      x21
 
-// A further CPU, from PSCI CPU_ON or out of the parking code: x0 points to its struct secondary_start,
-// which was cleaned to the point of coherency. MMU and caches off.
+// A further CPU out of the parking code: x0 is its page, whose free part names its struct
+// secondary_start; both were cleaned to the point of coherency. MMU and caches off.
     .global secondary_entry
 secondary_entry:
     msr     daifset, #0xf
-    mov     x20, x0
+    ldr     x20, [x0, #PARK_FREE]
     bl      el2_quiesce
     ldr     x0, [x20, #SECONDARY_STACK]
     mov     sp, x0
@@ -151,3 +152,6 @@ cpu_stacks:
     .global emergency_stacks
 emergency_stacks:
     .skip   EMERGENCY_SIZE * MAX_CPUS
+    .global park_pages
+park_pages:
+    .skip   PARK_PAGE_SIZE * MAX_CPUS

@@ -47,3 +47,10 @@
 #define ICH_VTR_TDS         BIT(19)
 #define ICH_VTR_PREBITS(v)  ((unsigned)bits_get(v, 28, 26) + 1)
 #define ICH_VTR_PRIBITS(v)  ((unsigned)bits_get(v, 31, 29) + 1)
+
+// ICC_SGI1R_EL1 for the CPU of an MPIDR, but for the INTID.
+static inline uint64_t gic_sgi_to(uint64_t mpidr)
+{
+    return bits_get(mpidr, 39, 32) << 48 | bits_get(mpidr, 23, 16) << 32 |
+           bits_get(mpidr, 15, 8) << 16 | bits_get(mpidr, 7, 4) << 44 | BIT(bits_get(mpidr, 3, 0));
+}

@@ -42,5 +42,5 @@
 #define SCTLR_EL2_OFF 0x30c50830 // RES1 bits alone
 #define SCTLR_EL2_ON \
     (SCTLR_EL2_OFF | (1 << 0) | (1 << 2) | (1 << 3) | (1 << 12) | (1 << 19)) // M C SA I WXN
-#define SCTLR_EL1_OFF 0x30d00800 // RES1 bits alone
+#define SCTLR_EL1_OFF 0x30d00800                                             // RES1 bits alone
 #define CPTR_EL2_INIT 0x32ff

@@ -11,7 +11,7 @@
 // newel.lds
 extern char image_start[], image_text_end[], image_rodata_end[], image_data_end[], image_end[];
 // entry.S
-extern char cpu_stacks[], emergency_stacks[];
+extern char cpu_stacks[], emergency_stacks[], park_pages[];
 void secondary_entry(void);
 void mmu_enable(uint64_t ttbr, uint64_t tcr, uint64_t mair);
 
@@ -26,8 +26,8 @@ noreturn void boot_secondary(struct percpu *cpu);
 void percpu_init(struct percpu *cpu, unsigned id, unsigned slot, uint64_t mpidr);
 void percpu_install(struct percpu *cpu);
 
-// Starts the other CPUs by PSCI, one after the other; those that do not come are left out, with a
-// line in the log.
+// Starts the other CPUs, one after the other: by the machine's method into the parking code, from
+// there by their mailboxes. Those that do not come are left out, with a line in the log.
 void smp_start_all(const struct platform *p);
 
 // The machine cannot go on: one line on the console, and off by a reset that a supervisor can tell

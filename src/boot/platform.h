@@ -7,6 +7,7 @@
 #include "dev/uart_host.h"
 #include "irq/gic.h"
 #include "mem/frames.h"
+#include "park/start.h"
 #include "vm/manifest.h"
 
 #include <stdbool.h>
@@ -37,7 +38,8 @@ struct platform {
     size_t reserved_count;
     struct {
         uint64_t mpidr;
-        uint32_t node; // offset in the device tree
+        uint32_t node;          // offset in the device tree
+        struct cpu_start start; // of others than the boot CPU
     } cpu[MAX_CPUS];
     size_t cpu_count;    // [0] is the boot CPU
     size_t cpus_ignored; // usable ones beyond MAX_CPUS
@@ -52,9 +54,9 @@ struct platform {
         uint32_t reg_shift; // NS16550: registers are 1 << reg_shift bytes apart
         uint32_t io_width;  // NS16550: bytes of an access, 1 or 4 (0 counts as 1)
     } uart;
-    hpa_t rtc;     // PL031, 0 if there is none
-    bool psci_hvc; // conduit; Newel needs SMC, so this is an error as well
+    hpa_t rtc; // PL031, 0 if there is none
     bool has_psci;
+    bool psci_hvc;            // its conduit, which is nobody's at EL2
     struct mem_region initrd; // the manifest
     struct boot_file file[BOOT_FILES];
     size_t file_count;
@@ -77,8 +79,8 @@ bool platform_find_console(const void *fdt, struct platform *p);
 // All of it, the console too; on an error one line in message ("device tree: ...") and a negative
 // number, p being filled as far as it was understood. size: how much is readable at fdt, which is
 // 8-byte aligned. boot_mpidr: MPIDR_EL1 of this CPU. Uses libfdt: needs SIMD registers, and the MMU
-// on for its unaligned accesses. A UART and an initrd may be absent (UART_NONE, size 0). PSCI by
-// SMC, a GICv3 and RAM may not.
+// on for its unaligned accesses. A UART, an initrd and PSCI may be absent (UART_NONE, size 0), a
+// GICv3 and RAM may not.
 int platform_from_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
                       char *message, size_t message_size);
 

@@ -2,24 +2,11 @@
 // The machine from ACPI's static tables (ACPI 6.5): FADT, MADT, GTDT, SPCR. MCFG and IORT have
 // nothing that Newel uses as yet.
 #include "boot/acpi.h"
+#include "boot/acpi_layout.h"
 #include "boot/platform_build.h"
 #include "lib/error.h"
 
 #include <string.h>
-
-// 5.2.9: the last field is of ACPI 5.1, the first with Arm in it.
-#define FADT_SIZE          132u
-#define FADT_ARM_BOOT_ARCH 129u
-#define ARM_PSCI_COMPLIANT BIT(0)
-#define ARM_PSCI_USE_HVC   BIT(1)
-
-// 5.2.12: structures of the MADT.
-enum { MADT_GICC = 11, MADT_GICD = 12, MADT_GICR = 14 };
-#define MADT_SIZE 44u
-
-// 5.2.12.14: flags; the length since ACPI 5.1.
-#define GICC_SIZE    76u
-#define GICC_ENABLED BIT(0)
 
 #define GICD_ENTRY_SIZE 24u
 #define GICR_ENTRY_SIZE 16u
@@ -58,19 +45,14 @@ static int find_needed(struct reader *r, const char *signature, uint32_t min_siz
 static int read_psci(struct reader *r)
 {
     struct acpi_table fadt;
-    int err =
-        find_needed(r, "FACP", FADT_SIZE, "Newel needs PSCI to start CPUs and to power off", &fadt);
+    int err = find_needed(r, "FACP", FADT_SIZE, "it says whether there is PSCI", &fadt);
     if (err != 0) {
         return err;
     }
     uint16_t arm = acpi_u16(&fadt, FADT_ARM_BOOT_ARCH);
     r->p->has_psci = (arm & ARM_PSCI_COMPLIANT) != 0;
     r->p->psci_hvc = (arm & ARM_PSCI_USE_HVC) != 0;
-    if (!r->p->has_psci) {
-        return fail(r, "FACP: no PSCI: Newel needs it to start CPUs and to power off");
-    }
-    return r->p->psci_hvc ? fail(r, "FACP: PSCI by HVC: Newel needs firmware at EL3 (PSCI by SMC)")
-                          : 0;
+    return 0;
 }
 
 // ---- MADT ----
@@ -99,12 +81,28 @@ static int each_of(struct reader *r, uint8_t type, uint32_t min_size,
 
 static bool is_usable(const struct acpi_table *gicc)
 {
-    return (acpi_u32(gicc, 12) & GICC_ENABLED) != 0;
+    return (acpi_u32(gicc, GICC_FLAGS) & GICC_ENABLED) != 0;
+}
+
+// PSCI counts where both are there, as for Linux.
+static struct cpu_start start_of(const struct reader *r, const struct acpi_table *gicc)
+{
+    struct cpu_start s = {.method = r->p->psci_hvc ? CPU_PSCI_HVC : CPU_PSCI_SMC,
+                          .id = acpi_u32(gicc, GICC_CPU_INTERFACE),
+                          .address = acpi_u64(gicc, GICC_PARKED_ADDRESS)};
+    if (r->p->has_psci) {
+        return s;
+    }
+    bool parked = acpi_u32(gicc, GICC_PARKING_VERSION) != 0 && s.address != 0 &&
+                  is_aligned(s.address, PARK_PAGE_SIZE) &&
+                  range_fits(s.address, PARK_PAGE_SIZE, PA_LIMIT);
+    s.method = parked ? CPU_PARKED : CPU_UNKNOWN;
+    return s;
 }
 
 static uint64_t mpidr_of(const struct acpi_table *gicc)
 {
-    return acpi_u64(gicc, 68);
+    return acpi_u64(gicc, GICC_MPIDR);
 }
 
 struct cpu_choice {
@@ -123,6 +121,12 @@ static int add_cpu(struct reader *r, const struct acpi_table *gicc, void *contex
         return fail(r, "APIC: 0x%lx is no MPIDR affinity", (unsigned long)mpidr);
     }
     int err = platform_add_cpu(r->p, mpidr);
+    if (err == 0) {
+        r->p->cpu[r->p->cpu_count - 1].start = start_of(r, gicc);
+        if (platform_keep_start(r->p) != 0) {
+            return fail(r, "APIC: too many mailboxes");
+        }
+    }
     return err == ERR_EXISTS
                ? fail(r, "APIC: there are two CPUs with MPIDR 0x%lx", (unsigned long)mpidr)
                : 0;

@@ -29,6 +29,21 @@ int platform_reserve(struct platform *p, struct mem_region region)
     return 0;
 }
 
+int platform_keep_start(struct platform *p)
+{
+    uint64_t base, size;
+    if (!cpu_start_reaches(&p->cpu[p->cpu_count - 1].start, &base, &size)) {
+        return 0;
+    }
+    for (size_t i = 0; i < p->reserved_count; i++) {
+        const struct mem_region *m = &p->reserved[i];
+        if (base >= m->base && base - m->base < m->size && size <= m->size - (base - m->base)) {
+            return 0;
+        }
+    }
+    return platform_reserve(p, (struct mem_region){base, size});
+}
+
 int platform_find_file(const struct platform *p, const char *name, struct blob *file)
 {
     for (size_t i = 0; i < p->file_count; i++) {

@@ -18,6 +18,10 @@
 // there are MAX_CPUS.
 int platform_add_cpu(struct platform *p, uint64_t mpidr);
 
+// Keeps the memory that the last added CPU is started through from being used as RAM. ERR_RANGE if
+// there are too many regions.
+int platform_keep_start(struct platform *p);
+
 // What is the same for both once everything was read: no private interrupt has two uses, and no
 // device lies in RAM (devices are mapped for Newel alone). ERR_INVALID with a complaint.
 int platform_check(const struct platform *p, const struct complaint *c);

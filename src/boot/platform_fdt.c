@@ -3,6 +3,7 @@
 #include "boot/platform_build.h"
 #include "lib/error.h"
 #include "lib/print.h"
+#include "park/board.h"
 
 #include <libfdt.h>
 #include <string.h>
@@ -389,22 +390,55 @@ static bool is_cpu(const struct reader *r, int node)
     return has_device_type(r, node, "cpu") && is_enabled(r, node);
 }
 
-// Other CPUs are brought up by PSCI; the one that booted is up.
-static int check_enable_method(struct reader *r, int node)
+// A board's own way: its registers are where another node says.
+static bool find_board(const struct reader *r, const char *method, struct cpu_start *s)
+{
+    const struct board *b;
+    for (s->id = 0; (b = board_at(s->id)) != NULL; s->id++) {
+        struct range range;
+        int node = strcmp(b->method, method) == 0 ? find_compatible(r, -1, b->registers) : -1;
+        if (node >= 0 && read_reg(r, node, 0, &range) && is_aligned(range.base, 4) &&
+            range_fits(range.base, BOARD_REGISTERS, PA_LIMIT)) {
+            s->address = range.base;
+            return true;
+        }
+    }
+    return false;
+}
+
+// enable-method of a CPU or, in older trees, of all of them; NULL where there is none.
+static const char *enable_method(const struct reader *r, int cpus, int node)
 {
     int len;
     const char *method = get_prop(r, node, "enable-method", &len);
-    if (method == NULL || len < 1 || method[len - 1] != '\0') {
-        return fail(r, "%s: no enable-method (Newel needs \"psci\")", path_of(r, node).text);
+    if (method == NULL) {
+        method = get_prop(r, cpus, "enable-method", &len);
     }
-    if (strcmp(method, "psci") != 0) {
-        return fail(r, "%s: enable-method is \"%.32s\" (Newel needs \"psci\")",
-                    path_of(r, node).text, method);
-    }
-    return 0;
+    return method != NULL && len > 0 && method[len - 1] == '\0' ? method : NULL;
 }
 
-static int add_cpu(struct reader *r, int node, uint64_t mpidr)
+static void read_start(const struct reader *r, int cpus, int node, struct cpu_start *s)
+{
+    const char *method = enable_method(r, cpus, node);
+    *s = (struct cpu_start){.method = CPU_UNKNOWN};
+    if (method == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(s->name) - 1 && method[i] != '\0'; i++) {
+        s->name[i] = method[i] >= ' ' && method[i] <= '~' ? method[i] : '?';
+    }
+    if (strcmp(method, "psci") == 0 && r->p->has_psci) {
+        s->method = r->p->psci_hvc ? CPU_PSCI_HVC : CPU_PSCI_SMC;
+    } else if (strcmp(method, "spin-table") == 0 &&
+               read_number(r, node, "cpu-release-addr", &s->address) && is_aligned(s->address, 8) &&
+               range_fits(s->address, 8, PA_LIMIT)) {
+        s->method = CPU_SPIN_TABLE;
+    } else if (find_board(r, method, s)) {
+        s->method = CPU_BOARD;
+    }
+}
+
+static int add_cpu(struct reader *r, int cpus, int node, uint64_t mpidr)
 {
     struct platform *p = r->p;
     int err = platform_add_cpu(p, mpidr);
@@ -416,7 +450,10 @@ static int add_cpu(struct reader *r, int node, uint64_t mpidr)
         return 0; // one too many
     }
     p->cpu[p->cpu_count - 1].node = (uint32_t)r->x->node[node].offset;
-    return p->cpu_count == 1 ? 0 : check_enable_method(r, node);
+    read_start(r, cpus, node, &p->cpu[p->cpu_count - 1].start);
+    return platform_keep_start(p) == 0 ? 0
+                                       : fail(r, "%s: more than %d regions of reserved memory",
+                                              path_of(r, node).text, FRAMES_MAX_REGIONS);
 }
 
 // Adds the boot CPU, or all of the others.
@@ -430,7 +467,7 @@ static int read_cpus_that(struct reader *r, int cpus, bool booted, uint64_t boot
         }
         int err = read_cpu_mpidr(r, cpus, node, &mpidr);
         if (err == 0 && (mpidr == boot_mpidr) == booted) {
-            err = add_cpu(r, node, mpidr);
+            err = add_cpu(r, cpus, node, mpidr);
         }
         if (err != 0) {
             return err;
@@ -459,17 +496,12 @@ static int read_psci(struct reader *r)
     int len;
     int node = find_compatible_of(r, compatible, ARRAY_SIZE(compatible));
     if (node < 0) {
-        return fail(r, "no PSCI 0.2 or later (compatible \"arm,psci-1.0\" or \"arm,psci-0.2\"): "
-                       "Newel needs it to start CPUs and to power off");
+        return 0;
     }
     const char *method = get_prop(r, node, "method", &len);
     r->p->has_psci = true;
     r->p->psci_hvc = method != NULL && len == 4 && memcmp(method, "hvc", 4) == 0;
-    if (r->p->psci_hvc) {
-        return fail(r, "%s: PSCI method is hvc: Newel needs firmware at EL3 (method \"smc\")",
-                    path_of(r, node).text);
-    }
-    if (method == NULL || len != 4 || memcmp(method, "smc", 4) != 0) {
+    if (!r->p->psci_hvc && (method == NULL || len != 4 || memcmp(method, "smc", 4) != 0)) {
         return fail(r, "%s: PSCI method is neither \"smc\" nor \"hvc\"", path_of(r, node).text);
     }
     return 0;

@@ -33,7 +33,7 @@ static noreturn void leave_machine(uint32_t function)
     if (psci_by == FIRMWARE) {
         smc_call(function, 0, 0, 0);
     } else if (psci_by == HYPERVISOR) {
-        hvc_call(function);
+        hvc_call(function, 0, 0, 0);
     }
     cpu_halt(); // nobody to ask: this CPU stays in WFI, and says no more
 }

@@ -2,20 +2,24 @@
 #include "arch/cache.h"
 #include "arch/sysreg.h"
 #include "boot/boot.h"
-#include "call/psci_abi.h"
 #include "cpu/features.h"
 #include "cpu/machine.h"
 #include "cpu/percpu.h"
 #include "cpu/switch.h"
 #include "cpu/timer.h"
 #include "irq/gic.h"
+#include "lib/bits.h"
+#include "lib/error.h"
 #include "lib/log.h"
 #include "mem/el2map.h"
+#include "park/start.h"
 #include "trap/run.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define START_TIMEOUT_US 1000000
+#define POLL_US          50
 
 // What a CPU finds at the address in its x0 before it has a stack or an MMU.
 struct secondary_start {
@@ -64,18 +68,107 @@ static void too_late(struct timer *timer)
     (void)timer; // its interrupt has ended the WFI, which is all that is asked of it
 }
 
-// Asleep: the CPU that comes sends an SGI, the one that does not is ended by the timer.
-static bool wait_for(struct secondary_start *s)
+// Asleep: a CPU that comes sends an SGI or, while it is parked, is looked for at each poll; the one
+// that does not come is ended by the timer.
+static bool wait_until(bool (*is_true)(const void *of), const void *of, uint64_t poll_us)
 {
     struct timer timer;
     uint64_t end = timer_now() + timer_ticks_from_us(START_TIMEOUT_US);
+    bool done;
     timer_init(&timer, too_late);
-    timer_arm(&timer, end);
-    while (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) < START_ARRIVED && timer_now() < end) {
+    while (!(done = is_true(of)) && timer_now() < end) {
+        timer_arm(&timer, MIN(end, timer_now() + timer_ticks_from_us(poll_us)));
         cpu_wfi();
         machine_interrupts();
     }
     timer_cancel(&timer);
+    return done;
+}
+
+static void flush(const void *base, size_t size)
+{
+    dcache_clean_inval_poc(base, size);
+    dsb(sy);
+}
+
+// ---- from the original method into the parking code ----
+
+static bool is_parked(const void *page)
+{
+    flush((const char *)page + PARK_STATE, 2 * sizeof(uint64_t));
+    return park_state(page) != PARK_NOT_THERE;
+}
+
+static struct park_gic machine_park_gic(const struct platform *p)
+{
+    return (struct park_gic){.version = 3, .distributor = p->gic.dist.v};
+}
+
+// What a CPU's method needs to reach, where it is not mapped as memory already.
+static int map_method(const struct cpu_start *how)
+{
+    uint64_t base, size;
+    int err =
+        cpu_start_reaches(how, &base, &size) ? el2_map_range(hpa(base), size, EL2_DEVICE_RW) : 0;
+    return err == ERR_EXISTS ? 0 : err;
+}
+
+// No GIC in the page: it is for a moment, and SEV is enough.
+static int send_to_page(const struct platform *p, unsigned slot, void *page)
+{
+    const struct cpu_start *how = &p->cpu[slot].start;
+    const struct park_gic gic = machine_park_gic(p);
+    if (how->method == CPU_PSCI_HVC) {
+        return ERR_UNSUPPORTED; // it would be Newel that is called
+    }
+    park_fill(page, &(struct park_cpu){.id = slot, .wait = PARK_IN_WFE});
+    flush(page, PARK_PAGE_SIZE);
+    icache_inval_all();
+    dsb(sy);
+    int err = map_method(how);
+    return err != 0 ? err : cpu_start(how, p->cpu[slot].mpidr, park_entry(ptr_hpa(page).v), &gic);
+}
+
+// Is it the CPU that was meant, at Newel's level? One that is not stays parked.
+static bool is_right(const void *page, uint64_t mpidr)
+{
+    uint64_t came = park_mpidr(page) & MPIDR_AFFINITY;
+    if (came != mpidr) {
+        log_warn("CPU 0x%lx does not start: CPU 0x%lx came in its place", mpidr, came);
+    } else if (park_state(page) != PARK_AT_EL2) {
+        log_warn("CPU 0x%lx does not start: it came at EL%u", mpidr, park_state(page));
+    }
+    return came == mpidr && park_state(page) == PARK_AT_EL2;
+}
+
+static bool park(const struct platform *p, unsigned slot, void *page)
+{
+    const struct cpu_start *how = &p->cpu[slot].start;
+    uint64_t mpidr = p->cpu[slot].mpidr;
+    int err = send_to_page(p, slot, page);
+    if (how->method == CPU_UNKNOWN) {
+        log_warn("CPU 0x%lx does not start: its method is \"%s\"", mpidr, cpu_method_name(how));
+    } else if (err != 0) {
+        log_warn("CPU 0x%lx does not start: %s: %s", mpidr, cpu_method_name(how), error_text(err));
+    } else if (!wait_until(is_parked, page, POLL_US)) {
+        log_warn("CPU 0x%lx does not start: no answer", mpidr);
+    } else {
+        return is_right(page, mpidr);
+    }
+    return false;
+}
+
+// ---- from the parking code into Newel ----
+
+static bool has_arrived(const void *start)
+{
+    const struct secondary_start *s = start;
+    return __atomic_load_n(&s->state, __ATOMIC_ACQUIRE) >= START_ARRIVED;
+}
+
+static bool comes(struct secondary_start *s)
+{
+    wait_until(has_arrived, s, START_TIMEOUT_US);
     move_on(s, START_WAITING, START_GIVEN_UP);
     while (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == START_COMING) {
         cpu_relax(); // a few register accesses
@@ -83,36 +176,44 @@ static bool wait_for(struct secondary_start *s)
     return __atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == START_ARRIVED;
 }
 
-static void start_one(const struct platform *p, unsigned slot)
+// By the mailbox: the words that secondary_entry looks for are in the page's free part.
+static void release(const struct platform *p, unsigned slot, void *page)
 {
     struct secondary_start *s = &starts[slot];
     struct percpu *cpu = &percpus[cpu_count];
+    const struct cpu_start mailbox = {.method = CPU_PARKED, .id = slot, .address = ptr_hpa(page).v};
+    const struct park_gic gic = machine_park_gic(p);
     percpu_init(cpu, cpu_count, slot, p->cpu[slot].mpidr);
     *s = (struct secondary_start){.stack = cpu->stack_top,
                                   .cpu = cpu,
                                   .ttbr = el2_map_ttbr(),
                                   .tcr = el2_map_tcr(features.pa_bits),
                                   .mair = el2_map_mair()};
-    dcache_clean_inval_poc(s, sizeof(*s)); // its reader has no caches yet
-    dsb(sy);
-    int64_t err = (int64_t)smc_call(PSCI_CPU_ON_64, cpu->mpidr,
-                                    (uint64_t)(uintptr_t)secondary_entry, (uint64_t)(uintptr_t)s)
-                      .x[0];
-    if (err != PSCI_SUCCESS) {
-        log_warn("CPU 0x%lx does not start: PSCI error %ld", cpu->mpidr, (long)err);
-    } else if (!wait_for(s)) {
-        log_warn("CPU 0x%lx does not start: no answer", cpu->mpidr);
-    } else {
-        features_merge(&features, &s->ids);
-        switch_heed_errata(cpu, &s->ids);
-        cpu_count++;
+    flush(s, sizeof(*s)); // its reader has no caches yet
+    *(uint64_t *)((uintptr_t)page + PARK_FREE) = (uint64_t)(uintptr_t)s;
+    int err = cpu_start(&mailbox, cpu->mpidr, (uint64_t)(uintptr_t)secondary_entry, &gic);
+    if (err != 0 || !comes(s)) {
+        log_warn("CPU 0x%lx does not start: it does not leave its mailbox", cpu->mpidr);
+        return;
     }
+    features_merge(&features, &s->ids);
+    switch_heed_errata(cpu, &s->ids);
+    cpu_count++;
 }
 
 void smp_start_all(const struct platform *p)
 {
+    const char *said = "";
     for (unsigned slot = 1; slot < p->cpu_count; slot++) {
-        start_one(p, slot);
+        const struct cpu_start *how = &p->cpu[slot].start;
+        if (how->method != CPU_UNKNOWN && strcmp(said, cpu_method_name(how)) != 0) {
+            said = cpu_method_name(how);
+            log_info("CPUs are started by %s", said);
+        }
+        char *page = park_pages + (size_t)slot * PARK_PAGE_SIZE; // its own for good
+        if (park(p, slot, page)) {
+            release(p, slot, page);
+        }
     }
 }
 

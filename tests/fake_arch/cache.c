@@ -76,6 +76,11 @@ void cache_dsb_ishst(void)
     record((struct fake_cache_call){.op = FAKE_DSB_ISHST});
 }
 
+void cache_dsb_sy(void)
+{
+    record((struct fake_cache_call){.op = FAKE_DSB_SY});
+}
+
 void cache_isb(void)
 {
     record((struct fake_cache_call){.op = FAKE_ISB});

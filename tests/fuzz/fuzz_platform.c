@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The readers of the machine's device tree: whatever it says, what they hand on lies within bounds.
+#include "boot/park_tables.h"
 #include "boot/platform.h"
 #include "lib/bits.h"
 #include "tree.h"
@@ -42,6 +43,7 @@ static const char *const names[] = {
     "interrupt-parent",
     "phandle",
     "enable-method",
+    "cpu-release-addr",
     "method",
     "stdout-path",
     "linux,stdout-path",
@@ -65,6 +67,9 @@ static const char *const strings[] = {
     "memory",
     "cpu",
     "psci",
+    "spin-table",
+    "brcm,bcm2836-smp",
+    "brcm,bcm2836-l1-intc",
     "spin-table",
     "smc",
     "hvc",
@@ -167,7 +172,13 @@ static void check_good(const struct platform *p)
 {
     require(p->ram_count >= 1, "RAM");
     require(p->cpu_count >= 1 && p->cpu_count <= MAX_CPUS && p->cpu[0].mpidr == 0, "CPUs");
-    require(p->has_psci && !p->psci_hvc, "PSCI");
+    for (size_t i = 1; i < p->cpu_count; i++) {
+        uint64_t base, size;
+        const struct cpu_start *s = &p->cpu[i].start;
+        require((s->method != CPU_PSCI_SMC && s->method != CPU_PSCI_HVC) || p->has_psci, "PSCI");
+        require(memchr(s->name, 0, sizeof(s->name)) != NULL, "method's name");
+        require(!cpu_start_reaches(s, &base, &size) || range_fits(base, size, BIT(48)), "release");
+    }
     check_devices(p);
 }
 
@@ -179,6 +190,30 @@ static void check_message(const char *message)
     }
 }
 
+// What was read is rewritten, and read again: all others wait in mailboxes.
+static void check_rewriting(const void *blob, size_t size, const struct platform *p)
+{
+    static struct platform again;
+    static uint64_t fdt[0x10000 / 8];
+    char message[256] = "";
+    const struct complaint c = {"device tree", message, sizeof(message)};
+    struct parked parked = {.count = p->cpu_count - 1, .base = 0x43000000, .size = 0x20000};
+    for (size_t i = 1; i < p->cpu_count; i++) {
+        parked.cpu[i - 1].mpidr = p->cpu[i].mpidr;
+        parked.cpu[i - 1].page = i % 3 == 0 ? 0 : 0x43000000 + 0x1000 * i;
+    }
+    if (fdt_open_into(blob, fdt, (int)MIN(size + PARK_FDT_ROOM, sizeof(fdt))) != 0 ||
+        park_rewrite_fdt(fdt, &parked, &c) != 0) {
+        return;
+    }
+    require(fdt_check_full(fdt, fdt_totalsize(fdt)) == 0, "a tree still");
+    if (platform_from_fdt(fdt, sizeof(fdt), 0, &again, message, sizeof(message)) == 0) {
+        for (size_t i = 1; i < again.cpu_count; i++) {
+            require(again.cpu[i].start.method == CPU_SPIN_TABLE, "all are parked");
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct platform p;
@@ -187,6 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     void *blob = fuzzed_tree(good_platform(), (struct input){data, size}, &dictionary, &blob_size);
     if (platform_from_fdt(blob, blob_size, 0, &p, message, sizeof(message)) == 0) {
         check_good(&p);
+        check_rewriting(blob, blob_size, &p);
     } else {
         check_message(message);
     }

@@ -245,13 +245,13 @@ static void test_missing(void **state)
 {
     (void)state;
     memcpy(table(PAGE_FADT), "XXXX", 4);
-    expect_wrong("ACPI: there is no FACP: Newel needs PSCI to start CPUs and to power off");
+    expect_wrong("ACPI: there is no FACP: it says whether there is PSCI");
     memcpy(table(PAGE_MADT), "XXXX", 4);
     expect_wrong("ACPI: there is no APIC: it says which CPUs there are, and the GIC");
     memcpy(table(PAGE_GTDT), "XXXX", 4);
     expect_wrong("ACPI: there is no GTDT: it says which interrupts the timers have");
     set(PAGE_XSDT, 4, 36, 4); // no table at all
-    expect_wrong("ACPI: there is no FACP: Newel needs PSCI to start CPUs and to power off");
+    expect_wrong("ACPI: there is no FACP: it says whether there is PSCI");
 }
 
 // Entries that lead nowhere or back are passed over, as long as nothing is missing.
@@ -287,10 +287,42 @@ static void test_overlapping(void **state)
 static void test_psci(void **state)
 {
     (void)state;
-    set(PAGE_FADT, 129, 0, 2);
-    expect_wrong("ACPI: FACP: no PSCI: Newel needs it to start CPUs and to power off");
+    assert_int_equal(read_for(0), 0);
+    assert_int_equal(p.cpu[1].start.method, CPU_PSCI_SMC);
     set(PAGE_FADT, 129, 3, 2);
-    expect_wrong("ACPI: FACP: PSCI by HVC: Newel needs firmware at EL3 (PSCI by SMC)");
+    assert_int_equal(read_for(0), 0);
+    assert_int_equal(p.cpu[1].start.method, CPU_PSCI_HVC);
+    set(PAGE_FADT, 129, 0, 2);
+    assert_int_equal(read_for(0), 0);
+    assert_false(p.has_psci);
+    assert_int_equal(p.cpu[1].start.method, CPU_UNKNOWN);
+    assert_string_equal(cpu_method_name(&p.cpu[1].start), "none");
+}
+
+static void test_parked(void **state)
+{
+    (void)state;
+    unsigned gicc = 44 + 24 + 80; // the second
+    set(PAGE_MADT, gicc + 4, 0x77, 4);
+    set(PAGE_MADT, gicc + 16, 1, 4);
+    set(PAGE_MADT, gicc + 24, 0x50000000, 8);
+    assert_int_equal(read_for(0), 0);
+    assert_int_equal(p.cpu[1].start.method, CPU_PSCI_SMC);
+    assert_int_equal(p.reserved_count, 0);
+    set(PAGE_FADT, 129, 0, 2);
+    assert_int_equal(read_for(0), 0);
+    assert_int_equal(p.cpu[1].start.method, CPU_PARKED);
+    assert_int_equal(p.cpu[1].start.id, 0x77);
+    assert_int_equal(p.cpu[1].start.address, 0x50000000);
+    assert_int_equal(p.cpu[2].start.method, CPU_UNKNOWN);
+    assert_int_equal(p.reserved_count, 1);
+    assert_int_equal(p.reserved[0].base, 0x50000000);
+    static const uint64_t nowhere[] = {0, 0x50000800, UINT64_MAX, BIT(48), BIT(48) - 0x800};
+    for (unsigned i = 0; i < ARRAY_SIZE(nowhere); i++) {
+        set(PAGE_MADT, gicc + 24, nowhere[i], 8);
+        assert_int_equal(read_for(0), 0);
+        assert_int_equal(p.cpu[1].start.method, CPU_UNKNOWN);
+    }
 }
 
 static void test_wrong_cpus(void **state)
@@ -427,6 +459,7 @@ int main(void)
         cmocka_unit_test_setup(test_loops_and_holes, setup),
         cmocka_unit_test_setup(test_overlapping, setup),
         cmocka_unit_test_setup(test_psci, setup),
+        cmocka_unit_test_setup(test_parked, setup),
         cmocka_unit_test_setup(test_wrong_cpus, setup),
         cmocka_unit_test_setup(test_wrong_structures, setup),
         cmocka_unit_test_setup(test_gicv2, setup),

@@ -70,8 +70,12 @@ static int parse_as(const char *source, uint64_t boot_mpidr)
     memset(message, 0, sizeof(message));
     int err = platform_from_fdt(blob, size, boot_mpidr, &p, message, sizeof(message));
     if (err == 0) { // the blob's own reservation differs from run to run
-        assert_int_equal(p.reserved[p.reserved_count - 1].base, (uintptr_t)blob);
-        assert_int_equal(p.reserved[p.reserved_count - 1].size, size);
+        size_t i = 0;
+        while (i < p.reserved_count && p.reserved[i].base != (uintptr_t)blob) {
+            i++;
+        }
+        assert_true(i < p.reserved_count);
+        assert_int_equal(p.reserved[i].size, size);
     }
     free(blob);
     return err;
@@ -112,6 +116,87 @@ static void test_board_cpus(void **state)
     assert_int_equal(p.cpus_ignored, 0);
     assert_true(p.has_psci);
     assert_false(p.psci_hvc);
+    assert_int_equal(p.cpu[1].start.method, CPU_PSCI_SMC);
+    assert_int_equal(p.cpu[2].start.method, CPU_PSCI_SMC);
+}
+
+#define METHOD "reg = <0 0x100>; enable-method = \"psci\""
+
+// How the board's CPU 0x100 is started when one thing is another.
+static struct cpu_start start_with(const char *old, const char *new)
+{
+    char *tree = replace(board, old, new);
+    assert_int_equal(parse_as(tree, 0), 0);
+    free(tree);
+    assert_int_equal(p.cpu[1].mpidr, 0x100);
+    return p.cpu[1].start;
+}
+
+static void assert_unknown(const char *old, const char *new, const char *name)
+{
+    struct cpu_start s = start_with(old, new);
+    assert_int_equal(s.method, CPU_UNKNOWN);
+    assert_string_equal(cpu_method_name(&s), name);
+}
+
+static void test_methods(void **state)
+{
+    (void)state;
+    assert_int_equal(start_with("\"smc\"", "\"hvc\"").method, CPU_PSCI_HVC);
+    assert_unknown("arm,psci-0.2", "arm,psci", "psci");
+    assert_unknown(METHOD, "reg = <0 0x100>", "none");
+    assert_unknown(METHOD, "reg = <0 0x100>; enable-method = <0x61626364>", "none");
+    assert_unknown(METHOD, "reg = <0 0x100>; enable-method = \"vendor,smp-of-a-name-that-is-long\"",
+                   "vendor,smp-of-a-name-that-is-lo");
+    assert_unknown(METHOD, "reg = <0 0x100>; enable-method = \"spin-table\"", "spin-table");
+    assert_unknown(METHOD,
+                   "reg = <0 0x100>; enable-method = \"spin-table\"; cpu-release-addr = <0 0xdc>",
+                   "spin-table");
+    assert_unknown(
+        METHOD,
+        "reg = <0 0x100>; enable-method = \"spin-table\"; cpu-release-addr = <0x10000 0xd8>",
+        "spin-table");
+    assert_unknown(METHOD, "reg = <0 0x100>; enable-method = \"brcm,bcm2836-smp\"",
+                   "brcm,bcm2836-smp"); // no such registers here
+}
+
+static void test_spin_table(void **state)
+{
+    (void)state;
+    struct cpu_start s = start_with(
+        METHOD, "reg = <0 0x100>; enable-method = \"spin-table\"; cpu-release-addr = <0 0xd8>");
+    assert_int_equal(s.method, CPU_SPIN_TABLE);
+    assert_int_equal(s.address, 0xd8);
+    assert_int_equal(p.reserved_count, 5 + 1); // the page is nobody's RAM
+    bool kept = false;
+    for (size_t i = 0; i < p.reserved_count; i++) {
+        kept |= p.reserved[i].base == 0 && p.reserved[i].size == 0x1000;
+    }
+    assert_true(kept);
+    s = start_with(METHOD, // where memory is reserved already
+                   "reg = <0 0x100>; enable-method = \"spin-table\"; "
+                   "cpu-release-addr = <0 0x8000fff8>");
+    assert_int_equal(s.address, 0x8000fff8);
+    assert_int_equal(p.reserved_count, 5);
+}
+
+// One method for all of them, and registers behind a bus.
+static void test_board_method(void **state)
+{
+    (void)state;
+    char *tree = replace(board, METHOD, "reg = <0 0x100>");
+    char *with = replace(tree, "cpus {", "cpus { enable-method = \"brcm,bcm2836-smp\"; ");
+    char *both = replace(with, "    rtc@3000 {",
+                         "l1@4000 { compatible = \"brcm,bcm2836-l1-intc\"; "
+                         "reg = <0x4000 0x100>; }; rtc@3000 {");
+    assert_int_equal(parse_as(both, 0), 0);
+    assert_int_equal(p.cpu[1].start.method, CPU_BOARD);
+    assert_int_equal(p.cpu[1].start.address, 0x140005000);
+    assert_string_equal(cpu_method_name(&p.cpu[1].start), "brcm,bcm2836-smp");
+    assert_int_equal(p.cpu[2].start.method, CPU_PSCI_SMC);
+    free(tree);
+    free(with);
+    free(both);
 }
 
 static void test_board_devices(void **state)
@@ -226,22 +311,12 @@ static void test_wrong_cpus(void **state)
         {"cpus {", "cpuz {", "device tree: no CPUs (/cpus)"},
         {"reg = <0 0>;", "reg = <0 7>;",
          "device tree: /cpus: the CPU that Newel booted on (MPIDR 0x0) is not there"},
-        {"reg = <0 0x100>; enable-method = \"psci\"",
-         "reg = <0 0x100>; enable-method = \"spin-table\"",
-         "device tree: /cpus/cpu@100: enable-method is \"spin-table\" (Newel needs \"psci\")"},
-        {"reg = <0 0x100>; enable-method = \"psci\"", "reg = <0 0x100>",
-         "device tree: /cpus/cpu@100: no enable-method (Newel needs \"psci\")"},
         {"reg = <0 0x100>;", "reg = <0 0>;",
          "device tree: /cpus/cpu@100: there are two CPUs with reg 0x0"},
         {"reg = <0 0x100>;", "reg = <0x100>;",
          "device tree: /cpus/cpu@100: its reg cannot be read"},
         {"reg = <0 0x100>;", "reg = <0 0x1000000>;",
          "device tree: /cpus/cpu@100: reg 0x1000000 is no MPIDR affinity"},
-        {"arm,psci-0.2", "arm,psci",
-         "device tree: no PSCI 0.2 or later (compatible \"arm,psci-1.0\" or \"arm,psci-0.2\"): "
-         "Newel needs it to start CPUs and to power off"},
-        {"\"smc\"", "\"hvc\"",
-         "device tree: /psci: PSCI method is hvc: Newel needs firmware at EL3 (method \"smc\")"},
         {"\"smc\"", "\"svc\"", "device tree: /psci: PSCI method is neither \"smc\" nor \"hvc\""},
     };
     check_changes(changes, ARRAY_SIZE(changes));
@@ -550,6 +625,9 @@ int main(void)
         cmocka_unit_test(test_console_of_another_kind),
         cmocka_unit_test(test_no_tree),
         cmocka_unit_test(test_damaged_bytes),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_spin_table),
+        cmocka_unit_test(test_board_method),
         cmocka_unit_test(test_qemu_virt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@ void icache_inval_all(void);
 
 void cache_dsb_ish(void);
 void cache_dsb_ishst(void);
+void cache_dsb_sy(void);
 void cache_isb(void);
 
 void zero_pages(void *base, size_t size);
@@ -44,6 +45,7 @@ enum fake_cache_op {
     FAKE_IC_INVAL_ALL,
     FAKE_DSB_ISH,
     FAKE_DSB_ISHST,
+    FAKE_DSB_SY,
     FAKE_ISB,
     FAKE_TLBI_IPA,
     FAKE_TLBI_IPA_RANGE,

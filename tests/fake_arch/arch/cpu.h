@@ -21,8 +21,16 @@ struct smc_result {
     uint64_t x[4];
 };
 
-// SMC: to a firmware that knows no call, unless a test defines its own.
+// SMC: to a firmware that knows no call, unless a test defines its own. HVC likewise.
 struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
+struct smc_result hvc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
+
+// SEV: how often it was done.
+extern unsigned fake_sev;
+static inline void cpu_sev(void)
+{
+    fake_sev++;
+}
 
 struct percpu;
 
