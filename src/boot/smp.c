@@ -101,7 +101,9 @@ static bool is_parked(const void *page)
 
 static struct park_gic machine_park_gic(const struct platform *p)
 {
-    return (struct park_gic){.version = 3, .distributor = p->gic.dist.v};
+    return (struct park_gic){.version = p->gic.version,
+                             .distributor = p->gic.dist.v,
+                             .cpu_interface = p->gic.cpu_interface.v};
 }
 
 // What a CPU's method needs to reach, where it is not mapped as memory already.
