@@ -101,20 +101,15 @@ bool efi_var_table_seek(const struct efi_var_table *t, const struct efi_var_name
     return efi_var_table_next(t, cursor, &v);
 }
 
-// The entry's data becomes that long; what is in it stays as far as it fits. False if there is no
-// room.
-static bool resize(struct efi_var_table *t, size_t offset, size_t data_bytes)
+// The entry's data becomes that long, for which there is room; what it is then is for the caller.
+static void resize(struct efi_var_table *t, size_t offset, size_t data_bytes)
 {
     struct entry *e = entry_at(t, offset);
     size_t old = e->size, new = efi_var_table_footprint(e->name_bytes, data_bytes);
-    if (data_bytes > t->size || new > t->size - (t->used - old)) {
-        return false;
-    }
     memmove(t->memory + offset + new, t->memory + offset + old, t->used - offset - old);
     t->used = t->used - old + new;
     e->size = (uint32_t) new;
     e->data_bytes = (uint32_t)data_bytes;
-    return true;
 }
 
 // At the end, without data; there is room.
@@ -132,41 +127,32 @@ static void add(struct efi_var_table *t, const struct efi_var_name *name)
     t->count++;
 }
 
-static bool has_room(const struct efi_var_table *t, const struct efi_var *v)
+bool efi_var_table_fits(const struct efi_var_table *t, const struct efi_var_name *name, size_t size)
 {
-    return v->size <= t->size && t->count < EFI_VARS_MAX &&
-           efi_var_table_footprint(v->name.bytes, v->size) <= t->size - t->used;
+    size_t offset = find(t, name), used = t->used;
+    if (offset < t->used) {
+        used -= entry_at(t, offset)->size;
+    } else if (t->count == EFI_VARS_MAX) {
+        return false;
+    }
+    return size <= t->size && efi_var_table_footprint(name->bytes, size) <= t->size - used;
 }
 
 bool efi_var_table_put(struct efi_var_table *t, const struct efi_var *v)
 {
-    size_t offset = find(t, &v->name);
-    if (offset == t->used) {
-        if (!has_room(t, v)) {
-            return false;
-        }
-        add(t, &v->name);
-    }
-    if (!resize(t, offset, v->size)) {
+    if (!efi_var_table_fits(t, &v->name, v->size)) {
         return false;
     }
+    size_t offset = find(t, &v->name);
+    if (offset == t->used) {
+        add(t, &v->name);
+    }
+    resize(t, offset, v->size);
     struct entry *e = entry_at(t, offset);
     e->attributes = v->attributes;
     if (v->size != 0) {
         memcpy(data_of(e), v->data, v->size);
     }
-    return true;
-}
-
-bool efi_var_table_append(struct efi_var_table *t, const struct efi_var_name *name,
-                          const void *data, size_t size)
-{
-    size_t offset = find(t, name);
-    size_t old = entry_at(t, offset)->data_bytes;
-    if (size > t->size || !resize(t, offset, old + size)) {
-        return false;
-    }
-    memcpy(data_of(entry_at(t, offset)) + old, data, size);
     return true;
 }
 

@@ -48,10 +48,10 @@ bool efi_var_table_next(const struct efi_var_table *t, size_t *cursor, struct ef
 bool efi_var_table_seek(const struct efi_var_table *t, const struct efi_var_name *name,
                         size_t *cursor);
 
+// Would efi_var_table_put() find room?
+bool efi_var_table_fits(const struct efi_var_table *t, const struct efi_var_name *name,
+                        size_t size);
 // Makes or replaces it; v lies outside of the table. False, and nothing is changed, if there is no
 // room or there would be more than EFI_VARS_MAX.
 bool efi_var_table_put(struct efi_var_table *t, const struct efi_var *v);
-// Adds data to one that is there, at its end. False, and nothing is changed, if there is no room.
-bool efi_var_table_append(struct efi_var_table *t, const struct efi_var_name *name,
-                          const void *data, size_t size);
 void efi_var_table_remove(struct efi_var_table *t, const struct efi_var_name *name);

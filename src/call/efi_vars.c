@@ -2,7 +2,10 @@
 #include "call/efi_vars.h"
 
 #include "lib/bits.h"
+#include "lib/crc32.h"
+#include "lib/error.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { VOLATILE, NON_VOLATILE };
@@ -82,14 +85,18 @@ static bool is_one_of(const struct efi_var_name *name, const struct known_name *
 
 // ---- Making ----
 
-#define OWN_SIZE align_up(sizeof(struct efi_vars), 64)
-#define VARS_SIZE \
-    align_up(OWN_SIZE + EFI_VARS_QUOTA + EFI_VARS_VOLATILE_QUOTA + EFI_VAR_DATA_MAX, PAGE_SIZE)
+#define OWN_SIZE    align_up(sizeof(struct efi_vars), 64)
+#define RECORD_SIZE align_up(sizeof(struct efi_vars_record), 64)
+#define VARS_SIZE                                                                                  \
+    align_up(OWN_SIZE + RECORD_SIZE + EFI_VARS_QUOTA + EFI_VARS_VOLATILE_QUOTA + EFI_VAR_DATA_MAX, \
+             PAGE_SIZE)
+
+_Static_assert(sizeof(struct efi_vars_key) <= NV_KEY_MAX, "a key");
+_Static_assert(sizeof(struct efi_vars_record) <= NV_VALUE_MAX, "a value");
 
 struct efi_vars *efi_vars_create(const struct vm_config *config, owner_t owner)
 {
     hpa_t frames;
-    (void)config;
     if (frames_alloc(owner, VARS_SIZE / PAGE_SIZE, 1, &frames) != 0) {
         return NULL;
     }
@@ -98,7 +105,10 @@ struct efi_vars *efi_vars_create(const struct vm_config *config, owner_t owner)
     memset(v, 0, sizeof(*v));
     v->owner = owner;
     v->frames = frames;
+    v->name = config->name;
     memory += OWN_SIZE;
+    v->change.record = (struct efi_vars_record *)(void *)memory;
+    memory += RECORD_SIZE;
     efi_var_table_init(&v->table[NON_VOLATILE], memory, EFI_VARS_QUOTA);
     memory += EFI_VARS_QUOTA;
     efi_var_table_init(&v->table[VOLATILE], memory, EFI_VARS_VOLATILE_QUOTA);
@@ -111,10 +121,19 @@ void efi_vars_destroy(struct efi_vars *v)
     frames_free(v->owner, v->frames, VARS_SIZE / PAGE_SIZE);
 }
 
+bool efi_vars_is_idle(struct efi_vars *v)
+{
+    spin_lock(&v->lock);
+    bool idle = !v->change.busy;
+    spin_unlock(&v->lock);
+    return idle;
+}
+
 void efi_vars_reset(struct efi_vars *v, bool at_runtime)
 {
     spin_lock(&v->lock);
     efi_var_table_init(&v->table[VOLATILE], v->table[VOLATILE].memory, v->table[VOLATILE].size);
+    memset(v->answer, 0, sizeof(v->answer));
     v->at_runtime = at_runtime;
     spin_unlock(&v->lock);
 }
@@ -247,31 +266,148 @@ static efi_status check_new(const struct efi_vars *v, uint32_t attributes, size_
     return v->at_runtime && (attributes & KEPT) != KEPT ? EFI_INVALID_PARAMETER : EFI_SUCCESS;
 }
 
-static efi_status change(struct efi_vars *v, const struct efi_var *old, const struct efi_var *new,
-                         bool append)
+// ---- A change ----
+
+static uint32_t hash_request(const struct efi_var_name *name, uint32_t attributes, const void *data,
+                             size_t size)
 {
-    struct efi_var_table *table = &v->table[(old->attributes & EFI_VARIABLE_NON_VOLATILE) != 0];
-    bool done = true;
-    if (append) {
-        done = old->size + new->size <=
-               EFI_VAR_DATA_MAX &&efi_var_table_append(table, &new->name, new->data, new->size);
-    } else if (is_delete(new->attributes, new->size)) {
-        efi_var_table_remove(table, &new->name);
-    } else {
-        done = efi_var_table_put(table, new);
+    uint32_t crc = crc32(0, &name->vendor, sizeof(name->vendor));
+    crc = crc32(crc, name->text, name->bytes);
+    crc = crc32(crc, &attributes, sizeof(attributes));
+    return crc32(crc, data, size) | 1;
+}
+
+// The answer to what this vCPU asked before; if it asks something else now, nobody wants it.
+static bool take_answer(struct efi_vars *v, unsigned cpu, uint32_t hash,
+                        struct efi_vars_answer *answer)
+{
+    *answer = v->answer[cpu];
+    v->answer[cpu].is_there = false;
+    return answer->is_there && answer->hash == hash;
+}
+
+static void compose_key(struct efi_vars_change *c, enum efi_vars_kind kind,
+                        const struct efi_var_name *name)
+{
+    c->key.kind = kind;
+    c->key_size = sizeof(c->key.kind);
+    if (name != NULL) {
+        c->key.vendor = name->vendor;
+        memcpy(c->key.text, name->text, name->bytes);
+        c->key_size = offsetof(struct efi_vars_key, text) + name->bytes;
     }
-    return done ? EFI_SUCCESS : EFI_OUT_OF_RESOURCES;
+}
+
+static struct efi_var_name name_of(const struct efi_vars_change *c)
+{
+    return (struct efi_var_name){c->key.vendor, c->key.text,
+                                 c->key_size - offsetof(struct efi_vars_key, text)};
+}
+
+// What the change says is so. Of a variable: there is room.
+static void apply(struct efi_vars *v)
+{
+    const struct efi_vars_change *c = &v->change;
+    const struct efi_vars_record *r = c->record;
+    if (c->key.kind == EFI_VARS_HIGH_COUNT) {
+        v->high_count = r->attributes;
+        return;
+    }
+    const struct efi_var var = {name_of(c), r->attributes, r->data,
+                                c->size - offsetof(struct efi_vars_record, data)};
+    if (c->size == 0) {
+        efi_var_table_remove(&v->table[NON_VOLATILE], &var.name);
+        efi_var_table_remove(&v->table[VOLATILE], &var.name);
+    } else {
+        (void)efi_var_table_put(&v->table[(r->attributes & EFI_VARIABLE_NON_VOLATILE) != 0], &var);
+    }
+}
+
+static efi_status status_of(int err)
+{
+    return err == 0 ? EFI_SUCCESS : err == ERR_NOMEM ? EFI_OUT_OF_RESOURCES : EFI_DEVICE_ERROR;
+}
+
+// By NVRAM's work.
+static void written(struct nvram_request *request, int err)
+{
+    struct efi_vars *v = container_of(request, struct efi_vars, change.request);
+    struct efi_vars_change *c = &v->change;
+    spin_lock(&v->lock);
+    if (err == 0) {
+        apply(v);
+    }
+    v->answer[c->cpu] = (struct efi_vars_answer){true, c->hash, v->high_count, status_of(err)};
+    c->busy = false;
+    spin_unlock(&v->lock);
+}
+
+// The change is composed. lasts: it belongs to what is in NVRAM.
+static efi_status commit(struct efi_vars *v, unsigned cpu, uint32_t hash, bool lasts)
+{
+    struct efi_vars_change *c = &v->change;
+    if (!lasts || !nvram_is_there()) {
+        apply(v);
+        return EFI_SUCCESS;
+    }
+    c->cpu = cpu;
+    c->hash = hash;
+    c->busy = true;
+    c->request = (struct nvram_request){
+        .item = {v->name, strlen(v->name), &c->key, c->key_size, c->size != 0 ? c->record : NULL,
+                 c->size},
+        .done = written,
+    };
+    nvram_submit(&c->request);
+    return EFI_NOT_READY;
+}
+
+static bool is_same(const struct efi_var *old, const struct efi_var *new)
+{
+    return old->size == new->size &&memcmp(old->data, new->data, new->size) == 0;
+}
+
+// One that may be set, appended to or deleted: old is what there is, of size 0 if there is none.
+static efi_status change(struct efi_vars *v, unsigned cpu, uint32_t hash, const struct efi_var *old,
+                         const struct efi_var *new, bool append)
+{
+    struct efi_vars_change *c = &v->change;
+    bool lasts = (old->attributes & EFI_VARIABLE_NON_VOLATILE) != 0;
+    size_t kept = append ? old->size : 0;
+    compose_key(c, EFI_VARS_VARIABLE, &new->name);
+    c->size = 0;
+    if (!is_delete(new->attributes, new->size)) {
+        if (!append && is_same(old, new)) {
+            return EFI_SUCCESS;
+        }
+        if (kept + new->size > EFI_VAR_DATA_MAX ||
+            !efi_var_table_fits(&v->table[lasts], &new->name, kept + new->size)) {
+            return EFI_OUT_OF_RESOURCES;
+        }
+        c->record->attributes = old->attributes;
+        memcpy(c->record->data, old->data, kept);
+        memcpy(c->record->data + kept, new->data, new->size);
+        c->size = offsetof(struct efi_vars_record, data) + kept + new->size;
+    }
+    return commit(v, cpu, hash, lasts);
 }
 
 efi_status efi_vars_set(struct efi_vars *v, unsigned cpu, const struct efi_var_name *name,
                         uint32_t attributes, const void *data, size_t size)
 {
     struct efi_var old, new = {*name, attributes & KEPT, data, size};
+    struct efi_vars_answer answer;
     bool append = (attributes & EFI_VARIABLE_APPEND_WRITE) != 0 && (attributes & ACCESS) != 0;
-    (void)cpu;
     efi_status status = check_request(name, attributes, size);
     if (status != EFI_SUCCESS) {
         return status;
+    }
+    uint32_t hash = hash_request(name, attributes, data, size);
+    if (take_answer(v, cpu, hash, &answer)) {
+        return answer.status;
+    }
+    if (v->change.busy) {
+        return EFI_NOT_READY;
     }
     bool exists = find(v, name, &old);
     status = exists ? check_change(v, &old, attributes, size) : check_new(v, attributes, size);
@@ -279,9 +415,9 @@ efi_status efi_vars_set(struct efi_vars *v, unsigned cpu, const struct efi_var_n
         return status;
     }
     if (!exists) {
-        old = (struct efi_var){.attributes = new.attributes};
+        old = (struct efi_var){.attributes = new.attributes, .data = ""};
     }
-    return change(v, &old, &new, append && exists);
+    return change(v, cpu, hash, &old, &new, append);
 }
 
 efi_status efi_vars_query(struct efi_vars *v, uint32_t attributes, struct efi_vars_info *out)
@@ -300,7 +436,92 @@ efi_status efi_vars_query(struct efi_vars *v, uint32_t attributes, struct efi_va
 
 efi_status efi_vars_next_high_count(struct efi_vars *v, unsigned cpu, uint32_t *count)
 {
-    (void)cpu;
-    *count = ++v->high_count;
-    return EFI_SUCCESS;
+    struct efi_vars_change *c = &v->change;
+    struct efi_vars_answer answer;
+    const uint32_t hash = 0; // hash_request() has no such
+    if (take_answer(v, cpu, hash, &answer)) {
+        *count = answer.high_count;
+        return answer.status;
+    }
+    if (c->busy) {
+        return EFI_NOT_READY;
+    }
+    compose_key(c, EFI_VARS_HIGH_COUNT, NULL);
+    c->record->attributes = v->high_count + 1;
+    c->size = offsetof(struct efi_vars_record, data);
+    efi_status status = commit(v, cpu, hash, true);
+    *count = v->high_count;
+    return status;
+}
+
+// ---- What NVRAM has ----
+
+// Is it one that efi_vars_set() could have made?
+static bool is_loadable(const struct efi_vars *v)
+{
+    const struct efi_vars_change *c = &v->change;
+    if (c->key.kind == EFI_VARS_HIGH_COUNT) {
+        return c->size == offsetof(struct efi_vars_record, data);
+    }
+    if (c->key.kind != EFI_VARS_VARIABLE || c->key_size < offsetof(struct efi_vars_key, text)) {
+        return false;
+    }
+    const struct efi_var_name name = name_of(c);
+    uint32_t attributes = c->record->attributes;
+    return is_name(&name) && (attributes & ~KEPT) == 0 && (attributes & ACCESS) != 0 &&
+           (attributes & EFI_VARIABLE_NON_VOLATILE) != 0 &&
+           c->size > offsetof(struct efi_vars_record, data) &&
+           efi_var_table_fits(&v->table[NON_VOLATILE], &name,
+                              c->size - offsetof(struct efi_vars_record, data));
+}
+
+// By NVRAM's work, like what follows. Other keys of this owner are not variables.
+static void load_one(struct nvram_request *request, const struct nv_item *item)
+{
+    struct efi_vars *v = container_of(request, struct efi_vars, change.request);
+    struct efi_vars_change *c = &v->change;
+    if (item->key_size > sizeof(c->key) || item->key_size < sizeof(c->key.kind) ||
+        item->value_size > sizeof(*c->record) ||
+        item->value_size < offsetof(struct efi_vars_record, data)) {
+        return;
+    }
+    memcpy(&c->key, item->key, item->key_size);
+    memcpy(c->record, item->value, item->value_size);
+    c->key_size = item->key_size;
+    c->size = item->value_size;
+    if (is_loadable(v)) {
+        spin_lock(&v->lock);
+        apply(v);
+        spin_unlock(&v->lock);
+    }
+}
+
+static void loaded(struct nvram_request *request, int err)
+{
+    struct efi_vars *v = container_of(request, struct efi_vars, change.request);
+    (void)err;
+    spin_lock(&v->lock);
+    v->loaded = true;
+    v->change.busy = false;
+    spin_unlock(&v->lock);
+}
+
+bool efi_vars_load(struct efi_vars *v)
+{
+    struct efi_vars_change *c = &v->change;
+    spin_lock(&v->lock);
+    bool begin = !v->loaded && !c->busy, there = nvram_is_there();
+    v->loaded |= !there;
+    c->busy |= begin && there;
+    bool is_loaded = v->loaded;
+    spin_unlock(&v->lock);
+    if (begin && there) {
+        c->request = (struct nvram_request){
+            .item = {.owner = v->name, .owner_size = strlen(v->name)},
+            .each = load_one,
+            .done = loaded,
+        };
+        nvram_submit(&c->request);
+    }
+    return is_loaded;
 }

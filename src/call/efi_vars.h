@@ -10,6 +10,7 @@
 #include "call/efi_var_table.h"
 #include "lib/spinlock.h"
 #include "mem/frames.h"
+#include "nvram/nvram.h"
 #include "vm/manifest.h"
 
 #define EFI_VAR_NAME_MAX        1024u  // bytes, the NUL included: what Linux's efivarfs takes
@@ -17,21 +18,63 @@
 #define EFI_VARS_QUOTA          131072u // bytes, names and some more included, of all that survive a reset
 #define EFI_VARS_VOLATILE_QUOTA 32768u // and of all that do not
 
+// What one of them is in NVRAM: an owner's (the VM's) key, and as its value the record.
+enum efi_vars_kind { EFI_VARS_VARIABLE, EFI_VARS_HIGH_COUNT };
+
+struct efi_vars_key {
+    uint32_t kind;
+    struct efi_guid vendor; // from here on of a variable alone
+    efi_char16 text[EFI_VAR_NAME_MAX / 2];
+};
+
+struct efi_vars_record {
+    uint32_t attributes; // of a high count, the number
+    uint8_t data[EFI_VAR_DATA_MAX];
+};
+
+// One change, composed here, and on its way to NVRAM where there is one.
+struct efi_vars_change {
+    struct nvram_request request;
+    bool busy;
+    unsigned cpu;          // whose it is,
+    uint32_t hash;         // and what was asked
+    size_t key_size, size; // bytes; size: of the record, 0 for a deletion
+    struct efi_vars_key key;
+    struct efi_vars_record *record;
+};
+
+// Of a change that has come to its end, until the vCPU asks again.
+struct efi_vars_answer {
+    bool is_there;
+    uint32_t hash, high_count;
+    efi_status status;
+};
+
 struct efi_vars {
     struct spinlock lock;
     owner_t owner;
     hpa_t frames;
-    bool at_runtime; // the guest's loader has called ExitBootServices(); a Linux Image always has
+    const char *name; // the VM's
+    bool loaded;      // NVRAM has been read
+    bool at_runtime;  // the guest's loader has called ExitBootServices(); a Linux Image always has
     struct efi_var_table table[2]; // volatile, non-volatile
     uint32_t high_count;
+    struct efi_vars_change change;
+    struct efi_vars_answer answer[VM_MAX_VCPUS];
     // For the caller: where it may copy data to before efi_vars_set(). EFI_VAR_DATA_MAX bytes.
     char *staging;
 };
 
-// NULL without memory: some 200 KiB, owner's, that efi_vars_destroy() gives back. A VM has
+// NULL without memory: some 230 KiB, owner's, that efi_vars_destroy() gives back. A VM has
 // variables from the time it is made until it is destroyed.
 struct efi_vars *efi_vars_create(const struct vm_config *config, owner_t owner);
+// Nothing of it may be on its way: efi_vars_is_idle().
 void efi_vars_destroy(struct efi_vars *v);
+// Reads what NVRAM has, once; others call before the VM runs, and until it returns true. Takes the
+// lock itself.
+bool efi_vars_load(struct efi_vars *v);
+// No change is on its way to NVRAM. None begins while the VM does not run. Takes the lock itself.
+bool efi_vars_is_idle(struct efi_vars *v);
 // The VM starts anew, its firmware handing over to the guest at_runtime or before
 // ExitBootServices(). Volatile variables are gone. Takes the lock itself.
 void efi_vars_reset(struct efi_vars *v, bool at_runtime);

@@ -15,7 +15,8 @@ struct nor;
 struct nor_ops {
     // While no operation is under way; returns when it is done.
     void (*read)(struct nor *nor, uint64_t offset, void *to, size_t size);
-    // These two begin an operation, at multiples of 4 bytes; a block at its first byte.
+    // These two begin an operation, at multiples of 4 bytes; a block at its first byte. What is
+    // programmed stays at `from` until the operation is done.
     void (*program)(struct nor *nor, uint64_t offset, const void *from, size_t size);
     void (*erase)(struct nor *nor, uint64_t offset);
     // 0: none is under way, and the last one succeeded. ERR_BUSY: it goes on. ERR_IO: it failed.

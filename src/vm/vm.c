@@ -405,6 +405,9 @@ static bool build_step(struct work *work)
     struct vm *vm = container_of(work, struct vm, work);
     int err = 0;
     if (vm->progress == vm->config->memory) {
+        if (vm->vars != NULL && !efi_vars_load(vm->vars)) {
+            return true; // NVRAM's work comes in between
+        }
         build_finish(vm);
         return false;
     }
@@ -461,6 +464,9 @@ static bool destroy_step(struct work *work)
         frames_free(vm->owner, hpa_add(vm->ram, vm->progress), size / PAGE_SIZE);
         vm->progress += size;
         return true;
+    }
+    if (vm->vars != NULL && !efi_vars_is_idle(vm->vars)) {
+        return true; // NVRAM's work comes in between
     }
     tlbi_vmid(stage2_vttbr(&vm->space.s2));
     space_destroy(&vm->space);

@@ -3,6 +3,7 @@
 #include "arena.h"
 #include "call/efi_vars.h"
 #include "lib/bits.h"
+#include "cpu/sched.h"
 #include "lib/error.h"
 
 #include <setjmp.h>
@@ -40,6 +41,12 @@ void frames_free(owner_t owner, hpa_t base, size_t pages)
     assert_int_equal(owner, 5);
     assert_int_equal(pages, frame_pages);
     free(hpa_ptr(base));
+}
+
+void sched_work(struct work *work)
+{
+    (void)work;
+    fail(); // there is no NVRAM here
 }
 
 static int set_up(void **state)

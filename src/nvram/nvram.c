@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nvram/nvram.h"
+
+#include "cpu/sched.h"
+#include "lib/check.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/spinlock.h"
+#include "mem/frames.h"
+#include "nvram/log.h"
+
+#include <string.h>
+
+// 16 VMs of 512 variables, or of as many pages of a flash, fit.
+#define SLOTS        UINT32_C(16384)
+#define SLOTS_A_STEP 64u
+
+#define INDEX_SIZE  align_up(SLOTS * sizeof(struct nv_slot), PAGE_SIZE)
+#define BUFFER_SIZE align_up(NV_RECORD_MAX, PAGE_SIZE)
+
+static bool work_step(struct work *work);
+
+static struct {
+    struct spinlock lock; // of what follows
+    struct list requests;
+    bool working;
+    // The work's own.
+    struct work work;
+    const struct nvram_backend *backend; // NULL: nothing survives
+    struct nvram_request *current;
+    uint32_t cursor;
+    void *buffer; // of a record
+} nvram;
+
+// ---- On a flash ----
+
+static struct nv_log flash_log;
+
+static int flash_put(const struct nv_item *item)
+{
+    return nv_log_put(&flash_log, item);
+}
+
+static int flash_step(void)
+{
+    return nv_log_step(&flash_log);
+}
+
+static bool flash_next(uint32_t *cursor, uint32_t slots, void *buffer, struct nv_item *item)
+{
+    return nv_log_next(&flash_log, cursor, slots, buffer, item);
+}
+
+static const struct nvram_backend flash_backend = {flash_put, flash_step, flash_next};
+
+static void say_unusable(int err)
+{
+    log_warn("NVRAM: the flash %s: nothing survives a restart",
+             err == ERR_EXISTS ? "holds something else" : "is too small");
+}
+
+void nvram_use_flash(struct nor *nor)
+{
+    hpa_t memory;
+    if (frames_alloc(OWNER_NEWEL, INDEX_SIZE / PAGE_SIZE, 1, &memory) != 0) {
+        log_warn("NVRAM: no memory for its index");
+        return;
+    }
+    int err = nv_log_mount(&flash_log, nor, hpa_ptr(memory), SLOTS);
+    if (err && err != ERR_NOMEM) {
+        frames_free(OWNER_NEWEL, memory, INDEX_SIZE / PAGE_SIZE);
+        say_unusable(err);
+        return;
+    }
+    if (err) {
+        log_warn("NVRAM: more values than Newel has room for: it is only read");
+    }
+    if (flash_log.damaged != 0) {
+        log_warn("NVRAM: %u values were not whole", flash_log.damaged);
+    }
+    log_info("NVRAM: flash of %lu KiB, %u values, %lu KiB", nor->size >> 10, flash_log.index.used,
+             flash_log.index.lines * NV_LINE >> 10);
+    nvram_use(&flash_backend);
+}
+
+// ---- Requests ----
+
+void nvram_use(const struct nvram_backend *backend)
+{
+    hpa_t memory;
+    if (frames_alloc(OWNER_NEWEL, BUFFER_SIZE / PAGE_SIZE, 1, &memory) != 0) {
+        log_warn("NVRAM: no memory for its buffer");
+        return;
+    }
+    list_init(&nvram.requests);
+    nvram.working = false;
+    nvram.work.step = work_step;
+    nvram.current = NULL;
+    nvram.buffer = hpa_ptr(memory);
+    nvram.backend = backend;
+}
+
+bool nvram_is_there(void)
+{
+    return nvram.backend != NULL;
+}
+
+void nvram_submit(struct nvram_request *r)
+{
+    spin_lock(&nvram.lock);
+    list_insert_before(&nvram.requests, &r->link);
+    bool start = !nvram.working;
+    nvram.working = true;
+    spin_unlock(&nvram.lock);
+    if (start) {
+        sched_work(&nvram.work);
+    }
+}
+
+// The next one to be done, or NULL, with which the work ends.
+static struct nvram_request *take(void)
+{
+    struct nvram_request *r = NULL;
+    spin_lock(&nvram.lock);
+    if (list_empty(&nvram.requests)) {
+        nvram.working = false;
+    } else {
+        r = list_entry(nvram.requests.next, struct nvram_request, link);
+        list_remove(&r->link);
+    }
+    spin_unlock(&nvram.lock);
+    return r;
+}
+
+static bool is_of(const struct nv_item *item, const struct nvram_request *r)
+{
+    return item->owner_size == r->item.owner_size &&
+           memcmp(item->owner, r->item.owner, item->owner_size) == 0;
+}
+
+static int read_step(struct nvram_request *r)
+{
+    struct nv_item item;
+    if (nvram.backend->next(&nvram.cursor, SLOTS_A_STEP, nvram.buffer, &item) && is_of(&item, r)) {
+        r->each(r, &item);
+    }
+    return nvram.cursor == UINT32_MAX ? 0 : ERR_BUSY;
+}
+
+static int begin(struct nvram_request *r)
+{
+    nvram.cursor = 0;
+    int err = r->each != NULL ? 0 : nvram.backend->put(&r->item);
+    return err ? err : ERR_BUSY;
+}
+
+static bool work_step(struct work *work)
+{
+    (void)work;
+    struct nvram_request *r = nvram.current;
+    int err;
+    if (r == NULL) {
+        r = take();
+        if (r == NULL) {
+            return false;
+        }
+        nvram.current = r;
+        err = begin(r);
+    } else {
+        err = r->each != NULL ? read_step(r) : nvram.backend->step();
+    }
+    if (err != ERR_BUSY) {
+        nvram.current = NULL;
+        r->done(r, err);
+    }
+    return true;
+}

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+// Variables of VMs on a flash: when a call has its answer, what is there after a restart, and who
+// does not disturb whom. The work is done by the test, step by step.
+#include "call/efi_vars.h"
+#include "cpu/sched.h"
+#include "lib/bits.h"
+#include "lib/log.h"
+#include "nor_sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define BLOCK (64u * 1024)
+#define ALL \
+    (EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS | EFI_VARIABLE_RUNTIME_ACCESS)
+#define VMS 2u
+
+static const struct efi_guid ours = {0x12345678, 1, 2, {3, 4, 5, 6, 7, 8, 9, 10}};
+static const struct vm_config configs[VMS] = {{.name = "first"}, {.name = "first2"}};
+static struct efi_vars *vars[VMS];
+static struct nor_sim flash;
+static struct work *work;
+static char logged[1024];
+
+// ---- Stand-ins ----
+
+static hpa_t kept[2]; // NVRAM's own, for good
+static unsigned kept_count;
+
+static void free_kept(void)
+{
+    while (kept_count > 0) {
+        free(hpa_ptr(kept[--kept_count]));
+    }
+}
+
+int frames_alloc(owner_t owner, size_t pages, size_t align_pages, hpa_t *out)
+{
+    (void)align_pages;
+    *out = ptr_hpa(aligned_alloc(PAGE_SIZE, pages * PAGE_SIZE));
+    if (owner == OWNER_NEWEL) {
+        assert_true(kept_count < ARRAY_SIZE(kept));
+        kept[kept_count++] = *out;
+    }
+    return 0;
+}
+
+void frames_free(owner_t owner, hpa_t base, size_t pages)
+{
+    (void)owner;
+    (void)pages;
+    free(hpa_ptr(base));
+}
+
+void sched_work(struct work *w)
+{
+    assert_null(work);
+    work = w;
+}
+
+static void log_line(const char *fmt, va_list args)
+{
+    size_t len = strlen(logged);
+    vsnprintf(logged + len, sizeof(logged) - len, fmt, args);
+    strncat(logged, "\n", sizeof(logged) - strlen(logged) - 1);
+}
+
+void log_info(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    log_line(fmt, args);
+    va_end(args);
+}
+
+void log_warn(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    log_line(fmt, args);
+    va_end(args);
+}
+
+// One step; false if there is nothing to do.
+static bool step(void)
+{
+    struct work *w = work;
+    if (w != NULL && !w->step(w)) {
+        work = NULL;
+    }
+    return work != NULL;
+}
+
+static void work_off(void)
+{
+    while (step()) {
+        assert_false(flash.dead);
+    }
+}
+
+// ---- VMs ----
+
+static void make(unsigned vm)
+{
+    vars[vm] = efi_vars_create(&configs[vm], 5);
+    assert_false(efi_vars_load(vars[vm]));
+    work_off();
+    assert_true(efi_vars_load(vars[vm]));
+    efi_vars_reset(vars[vm], true);
+}
+
+static void make_all(void)
+{
+    free_kept();
+    nvram_use_flash(&flash.nor);
+    assert_true(nvram_is_there());
+    for (unsigned i = 0; i < VMS; i++) {
+        make(i);
+    }
+}
+
+// Newel is there anew, with what the flash has.
+static void restart(void)
+{
+    while (work != NULL && !flash.dead) {
+        step();
+    }
+    for (unsigned i = 0; i < VMS; i++) {
+        efi_vars_destroy(vars[i]);
+    }
+    work = NULL;
+    nor_sim_power_up(&flash);
+    make_all();
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    nor_sim_init(&flash, 8 * BLOCK, BLOCK);
+    logged[0] = '\0';
+    make_all();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < VMS; i++) {
+        efi_vars_destroy(vars[i]);
+    }
+    free_kept();
+    free(flash.bytes);
+    flash.bytes = NULL;
+    return 0;
+}
+
+static struct efi_var_name make_name(const char *text)
+{
+    static efi_char16 memory[4][64];
+    static unsigned turn;
+    efi_char16 *m = memory[turn++ % ARRAY_SIZE(memory)];
+    for (size_t i = 0; i <= strlen(text); i++) {
+        m[i] = (unsigned char)text[i];
+    }
+    return (struct efi_var_name){ours, m, 2 * (strlen(text) + 1)};
+}
+
+// One call, and whatever is its answer.
+static efi_status call(unsigned vm, unsigned cpu, const char *name, uint32_t attributes,
+                       const char *data)
+{
+    struct efi_var_name n = make_name(name);
+    return efi_vars_set(vars[vm], cpu, &n, attributes, data, strlen(data));
+}
+
+// The call until it has its answer, as the trap's retries make it.
+static efi_status set(unsigned vm, const char *name, const char *data)
+{
+    efi_status status;
+    do {
+        status = call(vm, 0, name, ALL, data);
+        step();
+    } while (status == EFI_NOT_READY && !flash.dead);
+    return status;
+}
+
+static void expect(unsigned vm, const char *name, const char *data)
+{
+    struct efi_var v;
+    struct efi_var_name n = make_name(name);
+    efi_status status = efi_vars_get(vars[vm], &n, &v);
+    assert_int_equal(status, data != NULL ? EFI_SUCCESS : EFI_NOT_FOUND);
+    if (data != NULL) {
+        assert_int_equal(v.size, strlen(data));
+        assert_memory_equal(v.data, data, v.size);
+        assert_int_equal(v.attributes, ALL);
+    }
+}
+
+// ---- Tests ----
+
+static void answers_when_it_is_on_the_flash(void **state)
+{
+    (void)state;
+    uint64_t before = flash.operations;
+    assert_int_equal(call(0, 0, "A", ALL, "one"), EFI_NOT_READY);
+    expect(0, "A", NULL);
+    assert_int_equal(call(0, 0, "A", ALL, "one"), EFI_NOT_READY);
+    work_off();
+    assert_true(flash.operations > before);
+    expect(0, "A", "one");
+    assert_int_equal(call(0, 0, "A", ALL, "one"), EFI_SUCCESS);
+    before = flash.operations;
+    assert_int_equal(call(0, 0, "A", ALL, "one"), EFI_SUCCESS); // nothing changes
+    assert_int_equal(call(0, 0, "B", ALL, ""), EFI_NOT_FOUND);
+    assert_int_equal(flash.operations, before);
+    assert_null(work);
+}
+
+static void survives_a_restart(void **state)
+{
+    (void)state;
+    assert_int_equal(set(0, "A", "one"), EFI_SUCCESS);
+    assert_int_equal(set(0, "B", "two"), EFI_SUCCESS);
+    assert_int_equal(set(1, "A", "other"), EFI_SUCCESS);
+    assert_int_equal(set(0, "A", "three"), EFI_SUCCESS);
+    assert_int_equal(set(0, "B", ""), EFI_SUCCESS);
+    restart();
+    expect(0, "A", "three");
+    expect(0, "B", NULL);
+    expect(1, "A", "other");
+    expect(1, "B", NULL);
+    assert_non_null(strstr(logged, "NVRAM: flash of 512 KiB, 2 values"));
+    efi_vars_destroy(vars[1]);
+    make(1);
+    expect(1, "A", "other");
+}
+
+static void appends_once(void **state)
+{
+    (void)state;
+    assert_int_equal(set(0, "A", "x"), EFI_SUCCESS);
+    assert_int_equal(call(0, 0, "A", ALL | EFI_VARIABLE_APPEND_WRITE, "y"), EFI_NOT_READY);
+    work_off();
+    assert_int_equal(call(0, 0, "A", ALL | EFI_VARIABLE_APPEND_WRITE, "y"), EFI_SUCCESS);
+    expect(0, "A", "xy");
+    // Another vCPU that asks the same is another call
+    assert_int_equal(call(0, 1, "A", ALL | EFI_VARIABLE_APPEND_WRITE, "y"), EFI_NOT_READY);
+    assert_int_equal(call(0, 0, "A", ALL | EFI_VARIABLE_APPEND_WRITE, "y"), EFI_NOT_READY);
+    work_off();
+    assert_int_equal(call(0, 0, "A", ALL | EFI_VARIABLE_APPEND_WRITE, "y"), EFI_NOT_READY);
+    assert_int_equal(call(0, 1, "A", ALL | EFI_VARIABLE_APPEND_WRITE, "y"), EFI_SUCCESS);
+    work_off();
+    expect(0, "A", "xyyy");
+    restart();
+    expect(0, "A", "xyyy");
+}
+
+static void gives_an_answer_to_who_asked(void **state)
+{
+    (void)state;
+    assert_int_equal(call(0, 0, "A", ALL, "one"), EFI_NOT_READY);
+    work_off();
+    assert_int_equal(call(0, 1, "A", ALL, "two"), EFI_NOT_READY);
+    work_off();
+    assert_int_equal(call(0, 1, "A", ALL, "two"), EFI_SUCCESS);
+    assert_int_equal(call(0, 0, "A", ALL, "one"), EFI_SUCCESS); // it was, before the other
+    expect(0, "A", "two");
+    // What a vCPU does not ask again, nobody waits for
+    assert_int_equal(call(0, 0, "B", ALL, "one"), EFI_NOT_READY);
+    work_off();
+    assert_int_equal(call(0, 0, "C", ALL, "one"), EFI_NOT_READY);
+    work_off();
+    assert_int_equal(call(0, 0, "C", ALL, "one"), EFI_SUCCESS);
+    expect(0, "B", "one");
+}
+
+static void lets_vms_write_side_by_side(void **state)
+{
+    (void)state;
+    assert_int_equal(call(0, 0, "A", ALL, "one"), EFI_NOT_READY);
+    assert_int_equal(call(1, 0, "A", ALL, "two"), EFI_NOT_READY);
+    assert_false(efi_vars_is_idle(vars[1]));
+    work_off();
+    assert_true(efi_vars_is_idle(vars[1]));
+    assert_int_equal(call(1, 0, "A", ALL, "two"), EFI_SUCCESS);
+    assert_int_equal(call(0, 0, "A", ALL, "one"), EFI_SUCCESS);
+}
+
+static void counts_on(void **state)
+{
+    uint32_t a, b;
+    (void)state;
+    assert_int_equal(efi_vars_next_high_count(vars[0], 0, &a), EFI_NOT_READY);
+    work_off();
+    assert_int_equal(efi_vars_next_high_count(vars[0], 0, &a), EFI_SUCCESS);
+    restart();
+    assert_int_equal(efi_vars_next_high_count(vars[0], 0, &b), EFI_NOT_READY);
+    work_off();
+    assert_int_equal(efi_vars_next_high_count(vars[0], 0, &b), EFI_SUCCESS);
+    assert_int_equal(b, a + 1);
+}
+
+static void says_when_the_flash_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(set(0, "A", "one"), EFI_SUCCESS);
+    flash.fail_at = flash.operations + 1;
+    assert_int_equal(set(0, "A", "two"), EFI_DEVICE_ERROR);
+    expect(0, "A", "one");
+    restart();
+    expect(0, "A", "one");
+}
+
+// A guest that fills its quota, again and again; the other one has its own.
+static void a_guest_exhausts_only_itself(void **state)
+{
+    static char data[20001];
+    char name[8];
+    unsigned n = 0;
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        memset(data, 'a' + (int)round, sizeof(data) - 1);
+        for (n = 0; n < 100; n++) {
+            snprintf(name, sizeof(name), "V%u", n);
+            if (set(0, name, data) != EFI_SUCCESS) {
+                break;
+            }
+        }
+        assert_int_equal(n, EFI_VARS_QUOTA / 20060);
+    }
+    assert_int_equal(set(1, "A", "fits"), EFI_SUCCESS);
+    data[10000] = '\0';
+    assert_int_equal(set(1, "B", data), EFI_SUCCESS);
+    restart();
+    expect(1, "A", "fits");
+    data[10000] = data[0];
+    expect(0, "V0", data);
+}
+
+static void survives_cuts_of_power(void **state)
+{
+    static char value[VMS][4][200];
+    bool there[VMS][4] = {{false}};
+    uint64_t random = 7;
+    (void)state;
+    for (unsigned i = 0; i < 3000; i++) {
+        unsigned vm = (unsigned)arena_random(&random) % VMS, k = arena_random(&random) % 4;
+        char name[2] = {(char)('A' + k), 0}, new[200] = "";
+        size_t size = arena_random(&random) % 199;
+        memset(new, 'a' + (int)(i % 26), size);
+        if (i % 3 == 0) {
+            flash.cut_at = flash.operations + 1 + arena_random(&random) % 6;
+        }
+        efi_status status = set(vm, name, new);
+        if (flash.dead) {
+            struct efi_var v;
+            restart();
+            struct efi_var_name n = make_name(name);
+            bool is_new = efi_vars_get(vars[vm], &n, &v) == EFI_SUCCESS
+                              ? v.size == size && memcmp(v.data, new, size) == 0
+                              : size == 0;
+            status = is_new ? EFI_SUCCESS : EFI_DEVICE_ERROR;
+        }
+        if (status == EFI_SUCCESS) {
+            memcpy(value[vm][k], new, sizeof(new));
+            there[vm][k] = size != 0;
+        }
+        expect(vm, name, there[vm][k] ? value[vm][k] : NULL);
+    }
+}
+
+static void ignore(struct nvram_request *r, int err)
+{
+    (void)r;
+    assert_true(err == 0 || err == ERR_NOMEM);
+}
+
+static void takes_nothing_that_is_no_variable(void **state)
+{
+    static uint32_t junk[400] = {EFI_VARS_VARIABLE, 1, 2, 3, 4};
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        struct nvram_request r = {.item = {"first", 5, junk, 4 + 5 * i, junk + 5, 7 * i % 1600},
+                                  .done = ignore};
+        junk[0] = i % 4;
+        junk[5] = i % 2 ? ALL : i;
+        nvram_submit(&r);
+        work_off();
+    }
+    restart();
+    static const efi_char16 empty = 0;
+    struct efi_var_name name = {ours, &empty, 2};
+    assert_int_equal(efi_vars_next(vars[0], &name, &name), EFI_NOT_FOUND);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(answers_when_it_is_on_the_flash),
+        TEST(survives_a_restart),
+        TEST(appends_once),
+        TEST(gives_an_answer_to_who_asked),
+        TEST(lets_vms_write_side_by_side),
+        TEST(counts_on),
+        TEST(says_when_the_flash_fails),
+        TEST(a_guest_exhausts_only_itself),
+        TEST(survives_cuts_of_power),
+        TEST(takes_nothing_that_is_no_variable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
