@@ -84,11 +84,14 @@ def dump(machine, control, path):
 def gdb(core, symbols, tmp_path, *commands):
     """What gdb says, with an object that has nothing but symbols at these addresses."""
     source, stub, path = (str(tmp_path / name) for name in ("stub.s", "stub.o", "symbols.elf"))
+    functions = {name: at for name, at in symbols.items() if symbols["_stext"] <= at < symbols["_etext"]}
     with open(source, "w", encoding="utf-8") as out:
-        for name, at in symbols.items():
-            out.write(f".globl {name}\n.type {name}, {'%object' if name == 'linux_banner' else '%function'}\n.set {name}, {at:#x}\n")
+        out.write(f'.section .code,"ax",%nobits\nbase: .space {symbols["_etext"] - symbols["_stext"]}\n')
+        for name, at in functions.items():
+            out.write(f".globl {name}\n.type {name}, %function\n.set {name}, base + {at - symbols['_stext']:#x}\n")
+        out.write(f".globl linux_banner\n.set linux_banner, {symbols['linux_banner']:#x}\n")
     subprocess.run(["clang", "--target=aarch64-none-elf", "-c", "-o", stub, source], check=True)
-    subprocess.run(["ld.lld", "-o", path, "-Ttext", hex(symbols["_stext"]), "-e", "0", stub], check=True)
+    subprocess.run(["ld.lld", "-o", path, f"--section-start=.code={symbols['_stext']:#x}", "-e", "0", stub], check=True)
     words = ["gdb-multiarch", "-nx", "-batch", "-ex", "set print frame-arguments none", "-c", core, "-ex", f"symbol-file {path}"]
     for command in commands:
         words += ["-ex", command]
