@@ -62,7 +62,9 @@ static inline uint64_t tree_descriptor(const struct tree_memory *m, unsigned pag
 {
     uint64_t kind = tree_pick(4) == 0 ? 1 : 3;
     uint64_t inside = m->base + tree_pick(m->size / TREE_TABLE) * TREE_TABLE;
-    uint64_t out = tree_pick(3) == 0 ? tree_next() & tree_mask(47, page_bits) : inside;
+    uint64_t out = tree_pick(3) == 0
+                       ? tree_next() & tree_mask(tree_pick(2) == 0 ? 47 : 39, page_bits)
+                       : inside;
     uint64_t lower = tree_mask(4, 2) | tree_mask(7, 6) | TREE_BIT(10) | (ds ? 0 : tree_mask(9, 8));
 
     return kind | out | (tree_next() & (lower | tree_mask(54, 53)));

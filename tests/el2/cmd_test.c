@@ -8,6 +8,7 @@
 #include "mon/monitor.h"
 #include "move_pages.h"
 #include "scan_check.h"
+#include "scan_cost.h"
 #include "vm/vm.h"
 #include "walk_check.h"
 
@@ -67,6 +68,7 @@ const struct command test_commands[] = {
     {"map", "", 0, 0, "map 1 GiB between two marks", run_map_cost},
     {"move", "NAME ROUNDS", 2, 2, "move pages of a VM that runs the payload touch", run_move_pages},
     {"scantest", "SEED TREES", 2, 2, "compare scans by AT with a recursion", run_scan_check},
+    {"scancost", "", 0, 0, "scan 48 bits between marks, in three ways", run_scan_cost},
     {"walk", "SEED", 1, 1, "compare AT with the software walker", run_walk_check},
     {0},
 };

@@ -5,10 +5,9 @@
 
 #include "../scan_trees.h"
 #include "arch/cache.h"
-#include "arch/cpu.h"
-#include "arch/sysreg.h"
 #include "con/console.h"
 #include "cpu/features.h"
+#include "el1_context.h"
 #include "lib/bits.h"
 #include "mem/frames.h"
 #include "mem/scan.h"
@@ -18,8 +17,7 @@
 #define RAM_PAGES (RAM_SIZE / PAGE_SIZE)
 #define RAM_BASE  UINT64_C(0x40000000) // the guest's
 #define IPA_BITS  36
-#define MOST      8192               // runs of a tree
-#define HCR_GUEST (BIT(0) | BIT(31)) // VM, RW
+#define MOST      8192 // runs of a tree
 #define TCR_DS    BIT(59)
 #define MAIR      UINT64_C(0x000000004404bbff)
 
@@ -96,54 +94,6 @@ static void pick_shapes(void)
     regs.ttbr1 = shape[1].root;
 }
 
-// ---- In the guest's context
-
-static uint64_t kept[9];
-
-static void load_regs(const struct walk_regs *r)
-{
-    write_sysreg(sctlr_el1, r->sctlr);
-    write_sysreg(tcr_el1, r->tcr);
-    write_sysreg(ttbr0_el1, r->ttbr0);
-    write_sysreg(ttbr1_el1, r->ttbr1);
-    write_sysreg(mair_el1, r->mair);
-    isb();
-    tlbi_vmid(stage2_vttbr(&s2));
-}
-
-static void enter(void)
-{
-    struct walk_regs own;
-
-    walk_registers(&own);
-    kept[0] = own.sctlr;
-    kept[1] = own.tcr;
-    kept[2] = own.ttbr0;
-    kept[3] = own.ttbr1;
-    kept[4] = own.mair;
-    kept[5] = read_sysreg(par_el1);
-    kept[6] = read_sysreg(vttbr_el2);
-    kept[7] = read_sysreg(vtcr_el2);
-    kept[8] = read_sysreg(hcr_el2);
-    write_sysreg(vtcr_el2, stage2_vtcr(&s2));
-    write_sysreg(vttbr_el2, stage2_vttbr(&s2));
-    write_sysreg(hcr_el2, HCR_GUEST | (features.fwb ? BIT(46) : 0));
-    isb();
-}
-
-static bool leave(void)
-{
-    bool same = read_sysreg(par_el1) == kept[5];
-
-    tlbi_vmid(stage2_vttbr(&s2));
-    write_sysreg(hcr_el2, kept[8]);
-    write_sysreg(vtcr_el2, kept[7]);
-    write_sysreg(vttbr_el2, kept[6]);
-    load_regs(&(struct walk_regs){
-        .sctlr = kept[0], .tcr = kept[1], .ttbr0 = kept[2], .ttbr1 = kept[3], .mair = kept[4]});
-    return same;
-}
-
 // ---- The comparison
 
 static void expect(void *arg, const struct tree_run *run)
@@ -207,11 +157,11 @@ static bool check_tree(unsigned round)
     if (expected_count > MOST) {
         return true; // too large to compare
     }
-    enter();
-    load_regs(&regs);
+    el1_enter(&s2);
+    el1_load(&s2, &regs);
     bool agrees = scan_agrees(round, 1 + (unsigned)tree_pick(300)) && scan.ats <= looked;
 
-    agrees = leave() && agrees;
+    agrees = el1_leave(&s2) && agrees;
     leaves += scan.leaves;
     ats += scan.ats;
     entries += looked;

@@ -3,11 +3,11 @@
 // holes, random registers and addresses, and each walk done by the CPU's AT and by mem/walk.c.
 #include "walk_check.h"
 
-#include "arch/cache.h"
 #include "arch/cpu.h"
 #include "arch/sysreg.h"
 #include "con/console.h"
 #include "cpu/features.h"
+#include "el1_context.h"
 #include "lib/bits.h"
 #include "lib/check.h"
 #include "mem/frames.h"
@@ -18,11 +18,10 @@
 #define RAM_SIZE    (RAM_PAGES * PAGE_SIZE)
 #define RAM_BASE    UINT64_C(0x40000000) // the guest's
 #define IPA_BITS    36
-#define ROUNDS      24                 // each with tables of its own
-#define CONFIGS     48                 // registers, a round
-#define ADDRESSES   6                  // with each
-#define SHOWN       4                  // differences that are shown
-#define HCR_GUEST   (BIT(0) | BIT(31)) // VM, RW
+#define ROUNDS      24 // each with tables of its own
+#define CONFIGS     48 // registers, a round
+#define ADDRESSES   6  // with each
+#define SHOWN       4  // differences that are shown
 #define PAR_FAILED  (MASK(9, 0) | BIT(11))
 #define PAR_SUCCESS (MASK(63, 56) | MASK(51, 12) | MASK(8, 7) | BIT(11) | BIT(0))
 
@@ -238,53 +237,7 @@ static void compare(struct walk_regs *r, enum at_form form, uint64_t va)
     }
 }
 
-// ---- Putting it in force
-
-static uint64_t kept_sctlr, kept_tcr, kept_ttbr0, kept_ttbr1, kept_mair, kept_par;
-static uint64_t kept_vttbr, kept_vtcr, kept_hcr;
-
-static void load_regs(const struct walk_regs *r)
-{
-    write_sysreg(sctlr_el1, r->sctlr);
-    write_sysreg(tcr_el1, r->tcr);
-    write_sysreg(ttbr0_el1, r->ttbr0);
-    write_sysreg(ttbr1_el1, r->ttbr1);
-    write_sysreg(mair_el1, r->mair);
-    isb();
-    tlbi_vmid(stage2_vttbr(&s2));
-}
-
-static void enter(void)
-{
-    kept_sctlr = read_sysreg(sctlr_el1);
-    kept_tcr = read_sysreg(tcr_el1);
-    kept_ttbr0 = read_sysreg(ttbr0_el1);
-    kept_ttbr1 = read_sysreg(ttbr1_el1);
-    kept_mair = read_sysreg(mair_el1);
-    kept_par = read_sysreg(par_el1);
-    kept_vttbr = read_sysreg(vttbr_el2);
-    kept_vtcr = read_sysreg(vtcr_el2);
-    kept_hcr = read_sysreg(hcr_el2);
-    write_sysreg(vtcr_el2, stage2_vtcr(&s2));
-    write_sysreg(vttbr_el2, stage2_vttbr(&s2));
-    write_sysreg(hcr_el2, HCR_GUEST | (features.fwb ? BIT(46) : 0));
-    isb();
-}
-
-static void leave(void)
-{
-    tlbi_vmid(stage2_vttbr(&s2));
-    write_sysreg(hcr_el2, kept_hcr);
-    write_sysreg(vtcr_el2, kept_vtcr);
-    write_sysreg(vttbr_el2, kept_vttbr);
-    write_sysreg(sctlr_el1, kept_sctlr);
-    write_sysreg(tcr_el1, kept_tcr);
-    write_sysreg(ttbr0_el1, kept_ttbr0);
-    write_sysreg(ttbr1_el1, kept_ttbr1);
-    write_sysreg(mair_el1, kept_mair);
-    write_sysreg(par_el1, kept_par);
-    isb();
-}
+// ---- All of it
 
 static void set_pan(bool on)
 {
@@ -327,13 +280,13 @@ static void check_all(void)
 
         map_ram(s12);
         fill_tables(big_endian);
-        enter();
+        el1_enter(&s2);
         for (unsigned i = 0; i < CONFIGS; i++) {
             random_regs(&r, big_endian);
-            load_regs(&r);
+            el1_load(&s2, &r);
             check_config(&r, pan2, s12);
         }
-        leave();
+        (void)el1_leave(&s2);
     }
 }
 

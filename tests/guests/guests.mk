@@ -12,7 +12,7 @@ GUEST_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-stack-protector -m
 GUEST_NAMES := $(patsubst $(GUEST_DIR)/%.c,%,$(wildcard $(GUEST_DIR)/*.c))
 GUEST_BINS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.bin)
 GUEST_LIB_SRC := $(wildcard $(GUEST_DIR)/lib/*.c $(GUEST_DIR)/lib/*.S)
-GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h include/newel/*.h)
+GUEST_HEADERS := $(wildcard $(GUEST_DIR)/lib/*.h include/newel/*.h tests/*.h)
 
 # One compilation a payload: each has its own name and options in the library's objects.
 # A payload of more than one source keeps the others in a folder of its name.

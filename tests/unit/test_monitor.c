@@ -208,6 +208,23 @@ void sched_give_back(struct vcpu *v, enum vcpu_state was)
     abort();
 }
 
+int frames_alloc(owner_t owner, size_t pages, size_t align_pages, hpa_t *out)
+{
+    (void)owner;
+    (void)pages;
+    (void)align_pages;
+    (void)out;
+    return ERR_NOMEM;
+}
+
+void frames_free(owner_t owner, hpa_t base, size_t pages)
+{
+    (void)owner;
+    (void)base;
+    (void)pages;
+    abort();
+}
+
 bool sched_stands_still(const struct sched_share *share)
 {
     return share->paused;
@@ -737,11 +754,12 @@ static void test_scan(void **state)
 {
     (void)state;
     vms[0].state = VM_RUNNING;
-    assert_answer("scan alpha 0x1000",
-                  "scan alpha 0x1000: it is START+SIZE, --user, --kernel or --stop\n");
     assert_answer(
-        "scan alpha 0xffffffffffffffff+2",
-        "scan alpha 0xffffffffffffffff+2: it is START+SIZE, --user, --kernel or --stop\n");
+        "scan alpha 0x1000",
+        "scan alpha 0x1000: it is START+SIZE, --user, --kernel, --ttbr, --host or --stop\n");
+    assert_answer("scan alpha 0xffffffffffffffff+2",
+                  "scan alpha 0xffffffffffffffff+2: it is START+SIZE, --user, --kernel, --ttbr, "
+                  "--host or --stop\n");
     assert_answer("scan alpha 0x1000+1 --kernel", "scan alpha 0x1000+1: that is an empty range\n");
     assert_null(queued);
     assert_answer("scan alpha 0xffffffffffffffff+1 --kernel", "");
@@ -752,8 +770,45 @@ static void test_scan(void **state)
     assert_answer("scan alpha --user", "");
     assert_answer("scan alpha --stop", "");
     assert_false(queued->step(queued));
+    queued = NULL;
+    assert_answer("scan alpha --ttbr", "scan alpha --ttbr: --ttbr takes a TTBR0_EL1 or, with "
+                                       "--kernel, a TTBR1_EL1\n");
+    assert_answer("scan alpha --ttbr 0x1000",
+                  "scan alpha --ttbr: no table in alpha's RAM begins at that TTBR\n");
+    assert_answer("scan alpha --ttbr 0x40000008",
+                  "scan alpha --ttbr: no table in alpha's RAM begins at that TTBR\n");
+    assert_null(queued);
     vms[0].state = VM_OFF;
     assert_answer("scan alpha", "scan alpha: alpha is off\n");
+}
+
+static void test_watch_and_dump(void **state)
+{
+    (void)state;
+    vms[0].state = VM_RUNNING;
+    queued = NULL;
+    assert_answer("watch alpha", "");
+    assert_answer("watch alpha 0x1800+0x1000",
+                  "watch alpha 0x1800+0x1000: a range is START+SIZE, both multiples of 0x1000\n");
+    assert_answer("watch alpha 0xfffffffffffff000+0x2000",
+                  "watch alpha 0xfffffffffffff000+0x2000: a range is START+SIZE, both multiples of "
+                  "0x1000\n");
+    assert_answer("watch alpha 0x1000+0x1000 fault",
+                  "watch alpha 0x1000+0x1000 fault: it is log or pause\n");
+    assert_null(queued);
+    assert_answer("watch alpha 0x1000+0x1000 pause", "");
+    assert_answer("watch alpha 0x1000+0x1000",
+                  "watch alpha: a range of alpha is still being looked for code\n");
+    assert_false(queued->step(queued)); // its vCPU is off
+    assert_answer("unwatch alpha", "");
+    queued = NULL;
+    assert_answer("dump alpha --end", "dump alpha: there is no dump of it\n");
+    assert_answer("dump alpha --stop", "dump alpha --stop: it is --end\n");
+    assert_answer("dump alpha", "dump alpha: no memory for the headers\n");
+    assert_null(queued);
+    vms[0].state = VM_OFF;
+    assert_answer("watch alpha 0x1000+0x1000", "watch alpha: alpha is off\n");
+    assert_answer("dump alpha", "dump alpha: alpha is off\n");
 }
 
 static void test_any_line(void **state)
@@ -796,6 +851,7 @@ int main(void)
         cmocka_unit_test_setup(test_completion, start),
         cmocka_unit_test_setup(test_input_reaches_a_running_vm_only, start),
         cmocka_unit_test_setup(test_scan, start),
+        cmocka_unit_test_setup(test_watch_and_dump, start),
         cmocka_unit_test_setup(test_any_line, start),
         cmocka_unit_test_setup(test_poweroff_waits_for_the_vms, start),
         cmocka_unit_test_setup(test_reboot_does_not_wait_for_ever, start),
