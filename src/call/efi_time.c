@@ -29,15 +29,17 @@ static int64_t days_since_1970(const struct efi_time *t)
            DAYS_TO_1970;
 }
 
-static void set_date(struct efi_time *t, uint64_t days) // since 0000-03-01
+// since 0000-03-01
+static OUTLINE void find_date(struct guest_efi *e, uint64_t days)
 {
     unsigned of_era = (unsigned)(days % ERA);
     unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     unsigned day = of_era - (365 * year + year / 4 - year / 100);
     unsigned month = (5 * day + 2) / 153; // from March
-    t->day = (uint8_t)(day - (153 * month + 2) / 5 + 1);
-    t->month = (uint8_t)(month < 10 ? month + 3 : month - 9);
-    t->year = (uint16_t)(year + days / ERA * 400 + (t->month <= 2));
+    e->today.day = days;
+    e->today.day_of_month = (uint8_t)(day - (153 * month + 2) / 5 + 1);
+    e->today.month = (uint8_t)(month < 10 ? month + 3 : month - 9);
+    e->today.year = (uint16_t)(year + days / ERA * 400 + (e->today.month <= 2));
 }
 
 static bool is_valid(const struct efi_time *t)
@@ -57,17 +59,23 @@ static int64_t zone_seconds(int16_t time_zone)
 
 static void time_now(struct efi_call *c, struct efi_time *t)
 {
-    int64_t local = pl031_seconds(&c->vm->rtc) - zone_seconds(c->efi->time_zone);
-    uint64_t since = (uint64_t)(local + (int64_t)DAYS_TO_1970 * DAY);
-    unsigned of_day = (unsigned)(since % DAY);
+    struct guest_efi *e = c->efi;
+    int64_t local = pl031_seconds(&c->vm->rtc) - zone_seconds(e->time_zone);
+    uint64_t since = (uint64_t)(local + (int64_t)DAYS_TO_1970 * DAY), day = since / DAY;
+    uint32_t of_day = (uint32_t)(since - day * DAY), minutes = of_day / 60, hours = minutes / 60;
+    if (day != e->today.day) {
+        find_date(e, day);
+    }
     *t = (struct efi_time){
-        .hour = (uint8_t)(of_day / 3600),
-        .minute = (uint8_t)(of_day / 60 % 60),
-        .second = (uint8_t)(of_day % 60),
-        .time_zone = c->efi->time_zone,
-        .daylight = c->efi->daylight,
+        .year = e->today.year,
+        .month = e->today.month,
+        .day = e->today.day_of_month,
+        .hour = (uint8_t)hours,
+        .minute = (uint8_t)(minutes - hours * 60),
+        .second = (uint8_t)(of_day - minutes * 60),
+        .time_zone = e->time_zone,
+        .daylight = e->daylight,
     };
-    set_date(t, since / DAY);
 }
 
 // GetTime(OUT *time, OUT *capabilities OPTIONAL)

@@ -55,7 +55,7 @@ static uint64_t find(const struct gpa_bucket *b, uint64_t tag, uint64_t generati
     uint32_t sequence = __atomic_load_n(&b->sequence, __ATOMIC_ACQUIRE);
     uint64_t found = 0;
 
-    for (size_t i = 0; i < GPA_HASH_WAYS; i++) {
+    for (size_t i = 0; i < GPA_HASH_WAYS && found == 0; i++) {
         uint64_t value = __atomic_load_n(&b->way[i].value, __ATOMIC_RELAXED);
 
         if (__atomic_load_n(&b->way[i].tag, __ATOMIC_RELAXED) == tag &&

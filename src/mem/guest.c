@@ -12,11 +12,28 @@ struct access {
     void *state;
 };
 
+// Most of what is copied on a guest's behalf is a word or two.
+static inline void copy(void *to, const void *from, size_t size)
+{
+    typedef uint64_t __attribute__((may_alias)) word_t;
+    word_t *t = to;
+    const word_t *f = from;
+
+    if (((uintptr_t)to | (uintptr_t)from) % sizeof(*t) != 0 || (size != 16 && size != 8)) {
+        __builtin_memcpy(to, from, size);
+        return;
+    }
+    t[0] = f[0];
+    if (size == 16) {
+        t[1] = f[1];
+    }
+}
+
 static void copy_out(void *memory, size_t size, void *state)
 {
     char **to = state;
 
-    __builtin_memcpy(*to, memory, size);
+    copy(*to, memory, size);
     *to += size;
 }
 
@@ -24,7 +41,7 @@ static void copy_in(void *memory, size_t size, void *state)
 {
     const char **from = state;
 
-    __builtin_memcpy(memory, *from, size);
+    copy(memory, *from, size);
     *from += size;
 }
 
@@ -39,7 +56,7 @@ static int look_up(struct stage2 *s2, gpa_t at, struct s2_entry *e)
     return s2->hash != NULL ? gpa_hash_lookup(s2->hash, s2, at, e) : stage2_lookup(s2, at, e);
 }
 
-static int find(struct stage2 *s2, gpa_t at, struct s2_entry *e)
+static inline int find(struct stage2 *s2, gpa_t at, struct s2_entry *e)
 {
     int err = look_up(s2, at, e);
 
@@ -51,8 +68,8 @@ static int find(struct stage2 *s2, gpa_t at, struct s2_entry *e)
 }
 
 // The one place where EL2 touches a guest's memory. The caches are told before and after.
-static void touch(struct stage2 *s2, const struct access *a, const struct s2_entry *e, gpa_t at,
-                  size_t size)
+static inline void touch(struct stage2 *s2, const struct access *a, const struct s2_entry *e,
+                         gpa_t at, size_t size)
 {
     bool write = a->need == S2_W;
 
@@ -88,8 +105,29 @@ static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, const struct acc
     return 0;
 }
 
+static OUTLINE int access_pieces(struct stage2 *s2, gpa_t at, size_t size, const struct access *a)
+{
+    int err = for_pieces(s2, at, size, a, true);
+
+    return err == 0 && a->piece != NULL ? for_pieces(s2, at, size, a, false) : err;
+}
+
+// All of it within what one descriptor maps.
+static inline int access_piece(struct stage2 *s2, gpa_t at, size_t size, const struct access *a,
+                               const struct s2_entry *e)
+{
+    if ((e->rights & a->need) != a->need) {
+        return ERR_ACCESS;
+    }
+    if (a->piece != NULL) {
+        touch(s2, a, e, at, size);
+    }
+    return 0;
+}
+
 // A piece of NULL: it is only asked whether it could be done.
-static int access(struct stage2 *s2, gpa_t at, size_t size, const struct access *a)
+static inline __attribute__((always_inline)) int access(struct stage2 *s2, gpa_t at, size_t size,
+                                                        const struct access *a)
 {
     if (size == 0) {
         return 0;
@@ -97,11 +135,14 @@ static int access(struct stage2 *s2, gpa_t at, size_t size, const struct access 
     if (!range_fits(at.v, size, BIT(s2->ipa_bits))) {
         return ERR_RANGE;
     }
+    struct s2_entry e;
     spin_lock(&s2->lock);
-    int err = for_pieces(s2, at, size, a, true);
+    int err = find(s2, at, &e);
 
-    if (err == 0 && a->piece != NULL) {
-        err = for_pieces(s2, at, size, a, false);
+    if (err == 0 && size <= e.size - (at.v & (e.size - 1))) {
+        err = access_piece(s2, at, size, a, &e);
+    } else if (err == 0) {
+        err = access_pieces(s2, at, size, a);
     }
     spin_unlock(&s2->lock);
     return err;

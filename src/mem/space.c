@@ -449,7 +449,8 @@ static void written(struct space *sp, const struct s2_entry *e, gpa_t at, size_t
     struct s2_entry now;
 
     coherence_hand_over(&sp->coherence, e->pa, size);
-    if (coherence_lazy() && stage2_lookup(&sp->s2, at, &now) == 0 && (now.rights & S2_X) != 0) {
+    if ((e->rights & S2_X) != 0 && coherence_lazy() && stage2_lookup(&sp->s2, at, &now) == 0 &&
+        (now.rights & S2_X) != 0) {
         coherence_make_fresh_executable(&sp->coherence, e->pa, size);
     }
 }

@@ -2,7 +2,7 @@
 #include "vm/describe.h"
 
 #include "arch/cache.h"
-#include "arch/sysreg_bits.h"
+#include "arch/sysreg.h"
 #include "cpu/drbg.h"
 #include "cpu/switch.h"
 #include "irq/gic.h"
@@ -85,6 +85,7 @@ static int fill_efi(struct vm *vm, char *memory, struct firmware_handover *out)
         .plan = &vm->plan,
         .base = firmware_base(vm),
         .midr = features.raw.midr,
+        .clidr = read_sysreg(clidr_el1),
         .has_pmu = !vm->id_policy.hide_pmu,
         .gicv2 = gic_config()->version == 2,
     };

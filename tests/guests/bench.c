@@ -166,6 +166,76 @@ TEST(backdoor_hb)
     EXPECT(info[0] == '1' && info[2] == 'x' && info[answer - 1] == 'x');
 }
 
+/* ---- EFI's runtime services, by their stubs ---- */
+
+enum { GET_TIME = 0, GET_VARIABLE = 6, SET_VARIABLE = 8 };
+
+/* Of the runtime services table, 24 bytes of header before them. */
+static uint64_t efi_stub(unsigned n)
+{
+    const uint64_t *system = (const uint64_t *)machine.efi;
+    const uint64_t *services = (const uint64_t *)system[11];
+
+    return services[3 + n];
+}
+
+/* The loads of the arguments are counted. Returns the last call's status. */
+static uint64_t call_efi(unsigned service, const uint64_t arguments[5], uint64_t rounds)
+{
+    uint64_t stub = efi_stub(service), result;
+
+    __asm__ volatile("1: ldp x0, x1, [%2]\n\tldp x2, x3, [%2, #16]\n\tldr x4, [%2, #32]\n\t"
+                     "blr %3\n\tsubs %0, %0, #1\n\tb.ne 1b\n\tmov %1, x0"
+                     : "+&r"(rounds), "=&r"(result)
+                     : "r"(arguments), "r"(stub)
+                     : "x0", "x1", "x2", "x3", "x4", "x9", "x30", "cc", "memory");
+    return result;
+}
+
+static uint64_t measure_efi(const char *name, unsigned service, const uint64_t arguments[5])
+{
+    call_efi(service, arguments, 1); /* what is done at first */
+    print("BENCH %s %u\n", name, ROUNDS);
+    delay_us(20000);
+    MARK(19);
+    uint64_t result = call_efi(service, arguments, ROUNDS);
+    MARK(20);
+    return result;
+}
+
+static void map_efi(void)
+{
+    mmu_on();
+    mmu_map_page(efi_stub(0), efi_stub(0), PTE_NORMAL | PTE_RO);
+}
+
+TEST(efi_gettime)
+{
+    static uint64_t time[2];
+    const uint64_t arguments[5] = {(uint64_t)time};
+
+    SKIP_UNLESS(machine.efi, "no EFI");
+    map_efi();
+    EXPECT_EQ(measure_efi("efi_gettime", GET_TIME, arguments), 0);
+    EXPECT(time[0] != 0);
+}
+
+TEST(efi_getvariable_1k)
+{
+    static uint64_t size = 1024, vendor[2] = {1, 2};
+    static uint16_t name[] = {'B', 'e', 'n', 'c', 'h', 0};
+    const uint64_t n = (uint64_t)name, v = (uint64_t)vendor, data = (uint64_t)info;
+    const uint64_t get_it[5] = {n, v, 0, (uint64_t)&size, data}, set_it[5] = {n, v, 7, size, data};
+
+    SKIP_UNLESS(machine.efi, "no EFI");
+    map_efi();
+    memset(info, 'e', sizeof(info));
+    EXPECT_EQ(call_efi(SET_VARIABLE, set_it, 1), 0);
+    memset(info, 0, sizeof(info));
+    EXPECT_EQ(measure_efi("efi_getvariable_1k", GET_VARIABLE, get_it), 0);
+    EXPECT(size == 1024 && info[0] == 'e' && info[1023] == 'e' && info[1024] == 0);
+}
+
 /* bench_asm.S: vectors whose IRQ entry is a mark, then acknowledges, completes and counts. */
 extern char bench_ipi_vectors[], bench_timer_vectors[];
 volatile uint64_t bench_events;

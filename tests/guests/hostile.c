@@ -22,6 +22,9 @@
 
 #define SHOT_LENGTH 24
 
+#define EFI_UPCALL   0xef1u /* X9: which service */
+#define RESET_SYSTEM 10
+
 enum kind { KIND_SHOT, KIND_AARCH32, KIND_FETCH, KIND_CALL, KIND_SLEEP, KIND_OFF, KINDS };
 static const char *const kind_names[] = {"A64", "A32", "fetches", "calls", "sleeps", "turned off"};
 
@@ -306,6 +309,29 @@ static void call(struct hostile *h, struct shot *s)
     fire(h, s);
 }
 
+/* EFI's upcall, without a stub: any service with any arguments, but for a reset that is one. */
+static void upcall(struct hostile *h, struct shot *s)
+{
+    struct random *r = &h->random;
+    uint32_t *to = code[h->index];
+
+    to[0] = INSN_HVC | EFI_UPCALL << 5;
+    to[1] = INSN_SVC;
+    for (unsigned i = 0; i < 26; i++) {
+        s->x[i] = random_below(r, 4)   ? wild_pa(r)
+                  : random_below(r, 4) ? random_below(r, 256)
+                                       : random_next(r);
+    }
+    s->x[9] = random_below(r, 8) ? random_below(r, 16) : random_next(r);
+    if (s->x[9] == RESET_SYSTEM) {
+        s->x[0] |= 4;
+    }
+    s->sctlr = 0x30d00800;
+    s->spsr = 0x3c5;
+    h->ops[KIND_CALL]++;
+    fire(h, s);
+}
+
 /* ---- sleeping, one at a time ---- */
 
 static bool my_turn_to_sleep(const struct hostile *h)
@@ -368,7 +394,9 @@ static void one(struct hostile *h, struct shot *s)
     uint64_t kind = random_below(&h->random, 1024);
 
     h->shots = h->shots + 1;
-    if (kind < 300) {
+    if (kind < 60) {
+        upcall(h, s);
+    } else if (kind < 300) {
         call(h, s);
     } else if (kind < 340 && aarch32) {
         shoot_aarch32(h, s);

@@ -63,7 +63,11 @@ static int begin(void **state)
         .firmware = FIRMWARE_EFI_RUNTIME,
         .tables = TABLES_ACPI,
     };
-    params = (struct firmware_params){.midr = 0x410fd083, .has_rng_seed = true};
+    params = (struct firmware_params){
+        .midr = 0x410fd083,
+        .clidr = 0x0a200023, // two levels, the first one of two
+        .has_rng_seed = true,
+    };
     return 0;
 }
 
@@ -215,6 +219,30 @@ static void test_timer_and_console(void **state)
     assert_int_equal(acpi_u64(&spcr, 44), 0x9000000);
     assert_int_equal(acpi_u32(&spcr, 54), 33);
     assert_int_equal(spcr.size, 80);
+}
+
+static void test_topology(void **state)
+{
+    (void)state;
+    build();
+    struct acpi a = open_tables();
+    struct acpi_table pptt = find("PPTT", 36), e;
+    uint32_t next = 36;
+    unsigned processors = 0, caches = 0;
+    while (acpi_next(&a, &pptt, &next, &e) == 1) {
+        if (acpi_u8(&e, 0) == 0) {
+            processors++;
+            continue;
+        }
+        caches++;
+        uint32_t behind = acpi_u32(&e, 8);
+        if (behind != 0) { // a first level leads to the second
+            assert_int_equal(acpi_u8(&pptt, behind), 1);
+            assert_int_equal(acpi_u8(&pptt, behind + 21), 8);
+        }
+    }
+    assert_int_equal(processors, 1 + 4);
+    assert_int_equal(caches, 1 + 2 * 4);
 }
 
 static void test_no_acpi(void **state)
@@ -508,6 +536,7 @@ int main(void)
         cmocka_unit_test_setup(test_madt_gicv2, begin),
         cmocka_unit_test_setup(test_parking, begin),
         cmocka_unit_test_setup(test_timer_and_console, begin),
+        cmocka_unit_test_setup(test_topology, begin),
         cmocka_unit_test_setup(test_no_acpi, begin),
         cmocka_unit_test_setup(test_iasl, begin),
         cmocka_unit_test_setup(test_smbios, begin),

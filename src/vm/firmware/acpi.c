@@ -236,32 +236,103 @@ static uint64_t put_spcr(struct image *m)
     return end(m, t);
 }
 
-// ---- PPTT (5.2.30): one package of all CPUs ----
+// ---- PPTT (5.2.30): one package of all CPUs, and the levels of caches that they have ----
 
-#define PPTT_NODE_SIZE 20u
+enum { PPTT_PROCESSOR = 0, PPTT_CACHE = 1 };
+
 #define PPTT_PACKAGE   BIT(0)
 #define PPTT_ID_VALID  BIT(1)
 #define PPTT_LEAF      BIT(3)
 #define PPTT_IDENTICAL BIT(4) // children are alike
 
-static void put_node(struct image *m, uint64_t flags, uint32_t parent, uint32_t id)
+// Of a cache nothing is told but its type: the rest is the CPU's to say.
+#define CACHE_TYPE_VALID BIT(4)
+enum cache_type { CACHE_DATA = 0, CACHE_INSTRUCTION = 1 << 2, CACHE_UNIFIED = 2 << 2 };
+
+// CLIDR_EL1.Ctype<level>
+enum {
+    CTYPE_NONE = 0,
+    CTYPE_INSTRUCTION = 1,
+    CTYPE_DATA = 2,
+    CTYPE_SEPARATE = 3,
+    CTYPE_UNIFIED = 4
+};
+
+#define CACHE_LEVELS 7
+
+static unsigned ctype(uint64_t clidr, unsigned level)
 {
-    image_u8(m, 0);
-    image_u8(m, PPTT_NODE_SIZE);
+    return (unsigned)(clidr >> 3 * (level - 1)) & 7;
+}
+
+static void put_processor(struct image *m, uint64_t flags, uint32_t parent, uint32_t id,
+                          const uint32_t *caches, uint8_t count)
+{
+    image_u8(m, PPTT_PROCESSOR);
+    image_u8(m, (uint8_t)(20 + 4 * count));
     image_u16(m, 0);
     image_u32(m, (uint32_t)flags);
     image_u32(m, parent); // its offset in the table
     image_u32(m, id);
-    image_u32(m, 0); // no private resources
+    image_u32(m, count);
+    for (uint8_t i = 0; i < count; i++) {
+        image_u32(m, caches[i]);
+    }
 }
 
-static uint64_t put_pptt(struct image *m, unsigned cpus)
+// Returns its offset in the table that begins at table.
+static uint32_t put_cache(struct image *m, uint32_t table, enum cache_type type, uint32_t next)
+{
+    uint32_t at = m->used - table;
+    image_u8(m, PPTT_CACHE);
+    image_u8(m, 24);
+    image_u16(m, 0);
+    image_u32(m, CACHE_TYPE_VALID);
+    image_u32(m, next);
+    (void)image_take(m, 4 + 4 + 1); // size, sets, ways
+    image_u8(m, (uint8_t)type);
+    image_u16(m, 0); // line
+    return at;
+}
+
+// The caches of one level, which lead to next; how many, at most two.
+static uint8_t put_level(struct image *m, uint32_t table, unsigned type, uint32_t next,
+                         uint32_t *caches)
+{
+    uint8_t n = 0;
+    if (type == CTYPE_UNIFIED) {
+        caches[n++] = put_cache(m, table, CACHE_UNIFIED, next);
+    }
+    if (type == CTYPE_DATA || type == CTYPE_SEPARATE) {
+        caches[n++] = put_cache(m, table, CACHE_DATA, next);
+    }
+    if (type == CTYPE_INSTRUCTION || type == CTYPE_SEPARATE) {
+        caches[n++] = put_cache(m, table, CACHE_INSTRUCTION, next);
+    }
+    return n;
+}
+
+// Those behind the first level: the guest is told that all its CPUs share them.
+static uint32_t put_shared_levels(struct image *m, uint32_t table, uint64_t clidr)
+{
+    uint32_t next = 0, caches[2] = {0};
+    for (unsigned level = CACHE_LEVELS; level >= 2; level--) {
+        if (put_level(m, table, ctype(clidr, level), next, caches) != 0) {
+            next = caches[0];
+        }
+    }
+    return next;
+}
+
+static uint64_t put_pptt(struct image *m, const struct firmware_params *p)
 {
     struct table t = begin(m, "PPTT", 2);
-    uint32_t package = m->used - t.at;
-    put_node(m, PPTT_PACKAGE | PPTT_IDENTICAL, 0, 0);
-    for (unsigned i = 0; i < cpus; i++) {
-        put_node(m, PPTT_ID_VALID | PPTT_LEAF, package, i);
+    uint32_t package = m->used - t.at, caches[2];
+    put_processor(m, PPTT_PACKAGE | PPTT_IDENTICAL, 0, 0, NULL, 0);
+    uint32_t shared = put_shared_levels(m, t.at, p->clidr);
+    for (unsigned i = 0; i < p->config->cpus; i++) {
+        uint8_t n = put_level(m, t.at, ctype(p->clidr, 1), shared, caches);
+        put_processor(m, PPTT_ID_VALID | PPTT_LEAF, package, i, caches, n);
     }
     return end(m, t);
 }
@@ -289,8 +360,7 @@ static uint64_t put_rsdp(struct image *m, uint64_t xsdt)
 uint64_t firmware_acpi(struct image *m, const struct firmware_params *p)
 {
     const uint64_t tables[] = {
-        put_fadt(m, p, put_dsdt(m, p)), put_madt(m, p), put_gtdt(m), put_spcr(m),
-        put_pptt(m, p->config->cpus),
+        put_fadt(m, p, put_dsdt(m, p)), put_madt(m, p), put_gtdt(m), put_spcr(m), put_pptt(m, p),
     };
     struct table xsdt = begin(m, "XSDT", 1);
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {

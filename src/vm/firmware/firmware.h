@@ -31,6 +31,7 @@ struct firmware_params {
     uint64_t mpidr[VM_MAX_VCPUS];
     uint64_t base; // guest-physical, of FIRMWARE_SIZE bytes
     uint32_t midr;
+    uint64_t clidr; // CLIDR_EL1
     bool has_pmu, has_rng_seed;
     bool gicv2; // or else GICv3
     uint8_t rng_seed[32];

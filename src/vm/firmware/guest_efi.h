@@ -14,6 +14,11 @@ struct guest_efi {
     uint64_t data_address, code_address; // of the two parts, as the guest calls them by now
     int16_t time_zone;                   // as SetTime() had them (UEFI 2.10, 8.3)
     uint8_t daylight;
+    struct {
+        uint64_t day; // as call/efi_time.c counts them; 0: none yet
+        uint16_t year;
+        uint8_t month, day_of_month;
+    } today;                    // what the last GetTime() said
     struct guest_efi_data data; // what was written into guest memory
 };
 

@@ -88,6 +88,12 @@ static void node_prop(struct node *node, const char *name, const uint8_t *data, 
         node->reg_len = len;
     } else if (same(name, "bootargs")) {
         machine.bootargs = (const char *)data;
+    } else if (same(name, "linux,uefi-system-table")) {
+        machine.efi = be64(data);
+    } else if (same(name, "linux,uefi-mmap-start")) {
+        machine.efi_map = be64(data);
+    } else if (same(name, "linux,uefi-mmap-size")) {
+        machine.efi_map_size = be32(data);
     }
 }
 

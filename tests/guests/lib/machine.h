@@ -14,6 +14,9 @@ struct machine {
     uint64_t gicd;
     uint64_t gicr;
     unsigned cpus;
+    uint64_t efi; /* the EFI system table, 0 without */
+    uint64_t efi_map;
+    uint32_t efi_map_size;
     const char *bootargs;
     const char *hypervisor; /* compatible of /hypervisor; "" if there is none */
 };
