@@ -149,6 +149,7 @@ fuzz: $(FUZZERS)
 
 # ---- payloads that run as VMs, whole machines ----
 include tests/guests/guests.mk
+include tests/firmware/firmware.mk
 include tools/newel-detect/detect.mk
 include tools/newel-park/park.mk
 include tools/plugin/plugin.mk
