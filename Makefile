@@ -6,10 +6,10 @@ SYSROOT := $(BUILD)/sysroot
 GOALS := $(or $(MAKECMDGOALS),all)
 
 .PHONY: all test-image mutations help setup run check check-long bench unit unit-build fuzz guests plugins format lint clean
-all: $(BUILD)/newel.img $(BUILD)/newel.efi $(BUILD)/newel-detect $(BUILD)/newel-detect.efi
+all: $(BUILD)/newel.img $(BUILD)/newel.efi $(BUILD)/newel-detect $(BUILD)/newel-detect.efi $(BUILD)/newel-park.efi
 
 help:
-	@echo 'make             build Newel: $(BUILD)/newel.img, and $(BUILD)/newel.efi for UEFI; and newel-detect'
+	@echo 'make             build Newel: $(BUILD)/newel.img, and $(BUILD)/newel.efi for UEFI; newel-detect and newel-park.efi'
 	@echo 'make run         boot two Debian VMs under QEMU (a scripted tour where no terminal is attached)'
 	@echo 'make check       all tests: host units, guest payloads, whole machines; at most 15 minutes'
 	@echo 'make check-long  the same, and soaks'
@@ -149,7 +149,9 @@ fuzz: $(FUZZERS)
 
 # ---- payloads that run as VMs, whole machines ----
 include tests/guests/guests.mk
+include tests/firmware/firmware.mk
 include tools/newel-detect/detect.mk
+include tools/newel-park/park.mk
 include tools/plugin/plugin.mk
 include tools/peers/peers.mk
 
@@ -200,4 +202,4 @@ format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf $(BUILD)/el2 $(BUILD)/mutation-* $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/test $(BUILD)/detect $(BUILD)/newel-detect* $(BUILD)/newel.* $(BUILD)/*.a
+	rm -rf $(BUILD)/el2 $(BUILD)/mutation-* $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/test $(BUILD)/detect $(BUILD)/newel-detect* $(BUILD)/park $(BUILD)/newel-park.efi $(BUILD)/newel.* $(BUILD)/*.a

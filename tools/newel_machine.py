@@ -18,6 +18,7 @@ BUILD = os.path.join(TOP, "build")
 QEMU = os.path.join(BUILD, "qemu", "qemu-system-aarch64")
 IMAGE = os.path.join(BUILD, "newel.img")
 EFI_IMAGE = os.path.join(BUILD, "newel.efi")
+EFI_PARK = os.path.join(BUILD, "newel-park.efi")
 FIRMWARE = os.path.join(BUILD, "qemu", "QEMU_EFI.fd")
 GUEST = os.path.join(BUILD, "guest")
 

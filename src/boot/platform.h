@@ -94,6 +94,13 @@ int platform_add_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct p
 struct acpi;
 int platform_add_acpi(struct acpi *acpi, uint64_t rsdp, uint64_t boot_mpidr, struct platform *p);
 
+// Both for whoever is no hypervisor: the CPUs, how they are started, PSCI, and the GIC without its
+// interrupts. p: zero but for p->ram.
+int platform_add_fdt_cpus(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
+                          const struct complaint *c);
+int platform_add_acpi_cpus(struct acpi *acpi, uint64_t rsdp, uint64_t boot_mpidr,
+                           struct platform *p);
+
 // The bytes of p->file by name; ERR_NOENT.
 int platform_find_file(const struct platform *p, const char *name, struct blob *file);
 

@@ -284,7 +284,6 @@ static int read_madt(struct reader *r, uint64_t boot_mpidr)
     int err =
         find_needed(r, "APIC", MADT_SIZE, "it says which CPUs there are, and the GIC", &r->madt);
     err = err != 0 ? err : read_cpus(r, boot_mpidr);
-    err = err != 0 ? err : each_of(r, MADT_GICC, GICC_SIZE, read_maintenance, NULL);
     err = err != 0 ? err : each_of(r, MADT_GICD, GICD_ENTRY_SIZE, read_distributor, NULL);
     if (err == 0 && r->p->gic.dist_size == 0) {
         err = fail(r, "APIC: no distributor: Newel needs a GIC");
@@ -379,6 +378,16 @@ int platform_add_acpi(struct acpi *acpi, uint64_t rsdp, uint64_t boot_mpidr, str
     err = err != 0 ? err : read_console(&r);
     err = err != 0 ? err : read_psci(&r);
     err = err != 0 ? err : read_madt(&r, boot_mpidr & MPIDR_AFFINITY);
+    err = err != 0 ? err : each_of(&r, MADT_GICC, GICC_SIZE, read_maintenance, NULL);
     err = err != 0 ? err : read_timer(&r);
     return err != 0 ? err : platform_check(p, &acpi->complaint);
+}
+
+int platform_add_acpi_cpus(struct acpi *acpi, uint64_t rsdp, uint64_t boot_mpidr,
+                           struct platform *p)
+{
+    struct reader r = {.acpi = acpi, .p = p};
+    int err = acpi_open(acpi, rsdp);
+    err = err != 0 ? err : read_psci(&r);
+    return err != 0 ? err : read_madt(&r, boot_mpidr & MPIDR_AFFINITY);
 }

@@ -819,3 +819,14 @@ int platform_add_fdt(const void *fdt, size_t size, uint64_t boot_mpidr, struct p
 {
     return read_tree(fdt, size, boot_mpidr, false, p, c);
 }
+
+int platform_add_fdt_cpus(const void *fdt, size_t size, uint64_t boot_mpidr, struct platform *p,
+                          const struct complaint *c)
+{
+    static struct fdt_index x;
+    struct reader r = {.x = &x, .fdt = fdt, .p = p, .complaint = *c};
+    int err = open_tree(&r, &x, size);
+    err = err != 0 ? err : read_psci(&r);
+    err = err != 0 ? err : read_cpus(&r, boot_mpidr & MPIDR_AFFINITY);
+    return err != 0 ? err : read_distributor(&r);
+}

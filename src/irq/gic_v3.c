@@ -5,6 +5,7 @@
 #include "arch/gic.h"
 #include "arch/sysreg_bits.h"
 #include "cpu/percpu.h"
+#include "irq/gic_rdist.h"
 #include "lib/bits.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -13,7 +14,6 @@ enum {
     GICD_IROUTER = 0x6000,
     GIC_PIDR2 = 0xffe8,
     GICR_CTLR = 0x0000,
-    GICR_TYPER = 0x0008,
     GICR_WAKER = 0x0014,
     GICR_SGI = 0x10000,
 };
@@ -22,11 +22,8 @@ enum {
 #define RCTLR_RWP    BIT(3)
 #define CTLR_ARE_NS  BIT(4)
 #define CTLR_ENABLE1 (BIT(0) | BIT(1)) // one of them is non-secure group 1, whichever view EL2 has
-#define RTYPER_VLPIS BIT(1)
-#define RTYPER_LAST  BIT(4)
 #define WAKER_SLEEP  BIT(1)
 #define WAKER_ASLEEP BIT(2)
-#define FRAME_PAIR   0x20000u
 
 static bool is_gicv3(uint64_t base)
 {
@@ -78,42 +75,6 @@ static int init(void)
 
 // ---- a CPU's redistributor ----
 
-static uint64_t frame_stride(uint64_t typer)
-{
-    if (gic_config()->rdist_stride != 0) {
-        return gic_config()->rdist_stride;
-    }
-    return typer & RTYPER_VLPIS ? 2 * FRAME_PAIR : FRAME_PAIR;
-}
-
-static uint64_t find_in_region(uint64_t base, uint64_t size, uint32_t affinity)
-{
-    for (uint64_t at = 0; size >= FRAME_PAIR && at <= size - FRAME_PAIR;) {
-        uint64_t typer = mmio_read64(base + at + GICR_TYPER);
-        if (typer >> 32 == affinity) {
-            return base + at;
-        }
-        if (typer & RTYPER_LAST) {
-            break;
-        }
-        at += frame_stride(typer);
-    }
-    return 0;
-}
-
-static uint64_t find_redistributor(uint64_t mpidr)
-{
-    uint32_t affinity = (uint32_t)(bits_get(mpidr, 39, 32) << 24 | bits_get(mpidr, 23, 0));
-    for (size_t i = 0; i < gic_config()->rdist_count; i++) {
-        uint64_t found =
-            find_in_region(gic_config()->rdist[i].base.v, gic_config()->rdist[i].size, affinity);
-        if (found != 0) {
-            return found;
-        }
-    }
-    return 0;
-}
-
 static bool wake_redistributor(uint64_t gicr)
 {
     mmio_write32(gicr + GICR_WAKER, mmio_read32(gicr + GICR_WAKER) & ~(uint32_t)WAKER_SLEEP);
@@ -127,16 +88,10 @@ static void reset_private(uint64_t gicr)
     gic_reset_private(gicr + GICR_SGI, GIC_GROUP1);
 }
 
-static uint64_t sgi_target(uint64_t mpidr)
-{
-    return bits_get(mpidr, 39, 32) << 48 | bits_get(mpidr, 23, 16) << 32 |
-           bits_get(mpidr, 15, 8) << 16 | bits_get(mpidr, 7, 4) << 44 | BIT(bits_get(mpidr, 3, 0));
-}
-
 static int init_cpu(void)
 {
     struct percpu *cpu = this_cpu();
-    cpu->gicr = find_redistributor(cpu->mpidr);
+    cpu->gicr = gic_find_rdist(gic_config(), cpu->mpidr);
     if (cpu->gicr == 0 || !is_gicv3(cpu->gicr)) {
         log_warn("GIC: CPU %u has no redistributor", cpu->id);
         return ERR_NOENT;
@@ -146,7 +101,7 @@ static int init_cpu(void)
         return ERR_TIMEOUT;
     }
     reset_private(cpu->gicr);
-    gic_sgi_targets[cpu->id] = sgi_target(cpu->mpidr);
+    gic_sgi_targets[cpu->id] = gic_sgi_to(cpu->mpidr);
     if (!icc_enable_el2()) {
         log_warn("GIC: firmware keeps the CPU interface of CPU %u from EL2", cpu->id);
         return ERR_UNSUPPORTED;

@@ -27,11 +27,11 @@ def boot(request, tmp_path):
     names."""
     machines = []
 
-    def make_esp(blob, app=newel.EFI_IMAGE, **esp):
+    def make_esp(blob, app=newel.EFI_IMAGE, files=(), **esp):
         path = str(tmp_path / "esp.img")
         names = newel.files_named_by(blob) if blob else []
         found = [(name, newel.find_file(name, [])) for name in names]
-        newel.make_esp(path, app, blob, [pair for pair in found if pair[1]], **esp)
+        newel.make_esp(path, app, blob, [pair for pair in found if pair[1]] + list(files), **esp)
         return path
 
     def start(manifest, esp=None, **machine):

@@ -256,7 +256,7 @@ static int setup(void **state)
     map_count = 4;
     read_status = EFI_SUCCESS;
     loaded = (struct efi_loaded_image){.device = &loaded};
-    l = (struct loader){.system = &system_table, .loaded = &loaded};
+    l = (struct loader){.name = "newel", .system = &system_table, .loaded = &loaded};
     l.map.bytes = (uint8_t *)map_room;
     l.map_room = 8 * sizeof(map_room[0]);
     make_path(name, 1);

@@ -13,6 +13,8 @@ typedef void *efi_handle;
 // 7.2: memory
 enum efi_allocate_type { EFI_ALLOCATE_ANY_PAGES = 0 };
 
+struct efi_device_path;
+
 // 7, 4.4
 struct efi_boot_services {
     struct efi_table_header header;
@@ -27,8 +29,12 @@ struct efi_boot_services {
     void *events[6];
     void *install_interface, *reinstall_interface, *uninstall_interface;
     efi_status (*handle_protocol)(efi_handle, const struct efi_guid *, void **interface);
-    void *reserved, *register_notify, *locate_handle, *locate_device_path, *install_table;
-    void *load_image, *start_image, *exit, *unload_image;
+    void *reserved, *register_notify, *locate_handle, *locate_device_path;
+    efi_status (*install_table)(const struct efi_guid *, void *table);
+    efi_status (*load_image)(uint8_t boot_policy, efi_handle parent, const struct efi_device_path *,
+                             const void *source, uint64_t size, efi_handle *image);
+    efi_status (*start_image)(efi_handle image, uint64_t *data_size, uint16_t **data);
+    void *exit, *unload_image;
     efi_status (*exit_boot_services)(efi_handle image, uint64_t map_key);
 };
 

@@ -59,7 +59,7 @@ static efi_status read_path(struct loader *l)
 {
     const uint8_t *node = (const uint8_t *)l->loaded->path;
     efi_status status = EFI_SUCCESS;
-    l->path_len = 0;
+    l->path_len = l->own_name_len = 0;
     while (node != NULL && (node[0] & 0x7f) != EFI_PATH_END && status == EFI_SUCCESS) {
         size_t len = (size_t)(node[2] | node[3] << 8);
         if (len < sizeof(struct efi_device_path)) {
@@ -75,6 +75,7 @@ static efi_status read_path(struct loader *l)
     }
     while (l->path_len > 0 && l->path[l->path_len - 1] != '\\') {
         l->path_len--; // Newel's own name
+        l->own_name_len++;
     }
     return status;
 }

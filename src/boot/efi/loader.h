@@ -10,19 +10,24 @@
 #include <stddef.h>
 
 struct loader {
+    const char *name; // before each line
     efi_handle image;
     struct efi_system_table *system;
     struct efi_loaded_image *loaded;
     struct efi_file *root;     // of the volume that Newel was started from; NULL before it is open
     uint16_t path[256];        // of Newel's own folder there, with '\\' at its end
     size_t path_len;           // without a NUL
+    size_t own_name_len;       // of the file that was started, which follows in path
     struct efi_memory_map map; // of the moment; bytes is NULL before there is one
     uint64_t map_room;         // bytes that map.bytes has room for
     struct mem_region code;    // where Newel will run; size 0: not there yet
     struct platform *platform; // within the handover; NULL before it is there
+    // What describes the machine, after efi_read_...(): one of them.
+    const void *fdt;
+    uint64_t rsdp; // 0: none
 };
 
-// One line on the firmware's console, "newel: " before it.
+// One line on the firmware's console, "NAME: " before it.
 void efi_say(const struct loader *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 // The same with a status behind it, which is the result: "newel: error: WHAT: not found (status
@@ -45,6 +50,8 @@ efi_status efi_file_read(struct loader *l, const char *name, struct mem_region *
 // The machine's description, by ACPI or device tree, into l->platform, and the map of the moment
 // into l->map. An error is said.
 efi_status efi_read_machine(struct loader *l, uint64_t boot_mpidr);
+// The same of processors and GIC alone, for whoever is no hypervisor.
+efi_status efi_read_processors(struct loader *l, uint64_t boot_mpidr);
 
 // Ends boot services; l->map is then the last map, in the order that the firmware gave it. Nothing
 // can be allocated from the first attempt on, so the map has to fit where it was before.

@@ -75,7 +75,23 @@ static bool describes_machine(const void *fdt)
     return false;
 }
 
-efi_status efi_read_machine(struct loader *l, uint64_t boot_mpidr)
+static int read_fdt(struct loader *l, uint64_t boot_mpidr, bool all, const struct complaint *c)
+{
+    size_t size = fdt_totalsize(l->fdt);
+    efi_say(l, "the machine is described by a device tree");
+    return all ? platform_add_fdt(l->fdt, size, boot_mpidr, l->platform, c)
+               : platform_add_fdt_cpus(l->fdt, size, boot_mpidr, l->platform, c);
+}
+
+static int read_acpi(struct loader *l, uint64_t boot_mpidr, bool all, const struct complaint *c)
+{
+    struct acpi acpi = {.memory = efi_map_memory, .context = &l->map, .complaint = *c};
+    efi_say(l, "the machine is described by ACPI");
+    return all ? platform_add_acpi(&acpi, l->rsdp, boot_mpidr, l->platform)
+               : platform_add_acpi_cpus(&acpi, l->rsdp, boot_mpidr, l->platform);
+}
+
+static efi_status read_description(struct loader *l, uint64_t boot_mpidr, bool all)
 {
     char message[200] = "";
     efi_status status = get_map(l);
@@ -83,23 +99,26 @@ efi_status efi_read_machine(struct loader *l, uint64_t boot_mpidr)
         return status;
     }
     efi_map_take(&l->map, l->platform);
-    const void *fdt = readable_tree(l, find_table(l, (struct efi_guid)EFI_DEVICE_TREE_GUID));
     const void *rsdp = find_table(l, (struct efi_guid)EFI_ACPI_20_GUID);
-    int err;
-    if (fdt != NULL && describes_machine(fdt)) {
-        const struct complaint c = {"device tree", message, sizeof(message)};
-        efi_say(l, "the machine is described by a device tree");
-        err = platform_add_fdt(fdt, fdt_totalsize(fdt), boot_mpidr, l->platform, &c);
-    } else if (rsdp != NULL) {
-        struct acpi acpi = {.memory = efi_map_memory,
-                            .context = &l->map,
-                            .complaint = {"ACPI", message, sizeof(message)}};
-        efi_say(l, "the machine is described by ACPI");
-        err = platform_add_acpi(&acpi, (uint64_t)(uintptr_t)rsdp, boot_mpidr, l->platform);
-    } else {
+    l->fdt = readable_tree(l, find_table(l, (struct efi_guid)EFI_DEVICE_TREE_GUID));
+    bool by_fdt = l->fdt != NULL && describes_machine(l->fdt);
+    l->rsdp = by_fdt ? 0 : (uint64_t)(uintptr_t)rsdp;
+    if (!by_fdt && rsdp == NULL) {
         return efi_fail(l, EFI_UNSUPPORTED, "the firmware gives neither ACPI nor a device tree");
     }
+    const struct complaint c = {by_fdt ? "device tree" : "ACPI", message, sizeof(message)};
+    int err = by_fdt ? read_fdt(l, boot_mpidr, all, &c) : read_acpi(l, boot_mpidr, all, &c);
     return err == 0 ? EFI_SUCCESS : efi_fail(l, EFI_UNSUPPORTED, "%s", message);
+}
+
+efi_status efi_read_machine(struct loader *l, uint64_t boot_mpidr)
+{
+    return read_description(l, boot_mpidr, true);
+}
+
+efi_status efi_read_processors(struct loader *l, uint64_t boot_mpidr)
+{
+    return read_description(l, boot_mpidr, false);
 }
 
 efi_status efi_exit_boot_services(struct loader *l)

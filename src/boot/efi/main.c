@@ -166,6 +166,7 @@ efi_status efi_main(efi_handle image, struct efi_system_table *system)
     static struct loader loader;
     struct loader *l = &loader;
     struct mem_region handover = {0, 0};
+    l->name = "newel";
     l->image = image;
     l->system = system;
     unsigned el = (unsigned)read_sysreg(CurrentEL);

@@ -26,7 +26,7 @@ static void write_line(const struct loader *l, const char *text)
 void efi_say(const struct loader *l, const char *fmt, ...)
 {
     char text[LINE_MAX];
-    size_t len = format(text, sizeof(text), "newel: ");
+    size_t len = format(text, sizeof(text), "%s: ", l->name);
     va_list args;
     va_start(args, fmt);
     vformat(text + len, sizeof(text) - len, fmt, args);
