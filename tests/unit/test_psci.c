@@ -12,6 +12,7 @@
 #include "fake_random.h"
 #include "irq/vgic.h"
 #include "irq/vtimer.h"
+#include "trap/efi.h"
 #include "trap/io.h"
 #include "trap/trap.h"
 #include "vm/guest_fdt.h"
@@ -46,6 +47,15 @@ struct smc_result smc_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t
     forwarded_function = (uint32_t)function;
     assert_int_equal(function >> 32 | a1 | a2 | a3, 0);
     return (struct smc_result){{0xf1, 0xf2, 0xf3, 0xf4}};
+}
+
+static unsigned upcalls;
+
+enum trap_result efi_upcall(struct vcpu *which)
+{
+    (void)which;
+    upcalls++;
+    return TRAP_RETRY;
 }
 
 bool sched_claim(struct vcpu *target)
@@ -398,6 +408,14 @@ static void smccc_unknown_calls(void **state)
     v->regs.x[0] = PSCI_VERSION;
     assert_int_equal(trap_hvc(v, 1), TRAP_RETRY); // HVC #1
     assert_int_equal(v->regs.x[0], UINT64_MAX);
+    upcalls = 0; // only a VM that has an EFI can call it
+    v->regs.x[0] = PSCI_VERSION;
+    assert_int_equal(trap_hvc(v, EFI_UPCALL), TRAP_RETRY);
+    assert_int_equal(v->regs.x[0], UINT64_MAX);
+    vm.efi.present = true;
+    assert_int_equal(trap_hvc(v, EFI_UPCALL), TRAP_RETRY);
+    vm.efi.present = false;
+    assert_int_equal(upcalls, 1);
     v->regs.x[0] = PSCI_VERSION;
     assert_int_equal(trap_smc(v, 1), TRAP_EMULATED);
     assert_int_equal(v->regs.x[0], UINT64_MAX);
