@@ -129,12 +129,25 @@ def image_range(path, base=0x40000000):
     return f"hyp={base + text_offset:#x}+{max(image_size, size):#x}"
 
 
-def qemu_command(cpu="cortex-a72", smp=2, mem=1024, image=IMAGE, initrd=None, plugins=(), extra=(), esp=None, acpi=True, gic=3):
+def make_nvram(path):
+    """A blank flash of the size of virt's second one; one that is there stays as it is."""
+    if not os.path.exists(path):
+        with open(path, "wb") as file:
+            for _ in range(64):
+                file.write(b"\xff" * (1 << 20))
+    return path
+
+
+def qemu_command(cpu="cortex-a72", smp=2, mem=1024, image=IMAGE, initrd=None, plugins=(), extra=(), esp=None, acpi=True, gic=3,
+                 nvram=None):
     """QEMU's command line but for its serial line and control socket. mem is in MiB.
 
     esp: an image of make_esp(), for UEFI firmware to start from, instead of image and initrd; acpi: what the firmware says
-    about the machine, ACPI's tables or a device tree. gic: the interrupt controller's version, 3 or 2."""
+    about the machine, ACPI's tables or a device tree. gic: the interrupt controller's version, 3 or 2. nvram: a file of make_nvram(), the
+    machine's second flash."""
     command = [QEMU, "-M", f"virt,virtualization=on,gic-version={gic}", "-cpu", cpu, "-smp", str(smp), "-m", str(mem)]
+    if nvram:
+        command += ["-drive", f"if=pflash,unit=1,format=raw,file={nvram}"]
     command += ["-display", "none", "-net", "none", "-no-reboot", "-action", "shutdown=pause"]
     if esp:
         command += ["-bios", FIRMWARE, "-boot", "menu=on,splash-time=0"]  # without the seconds for a key

@@ -11,6 +11,7 @@
 #include "cpu/machine.h"
 #include "cpu/switch.h"
 #include "cpu/timer.h"
+#include "dev/flash_host.h"
 #include "dev/rtc_host.h"
 #include "dev/uart_host.h"
 #include "lib/error.h"
@@ -20,6 +21,7 @@
 #include "mem/el2map.h"
 #include "mem/stage2.h"
 #include "mon/monitor.h"
+#include "nvram/nvram.h"
 #include "trap/run.h"
 #include "vm/vm.h"
 
@@ -256,6 +258,33 @@ static void read_manifest(void)
     }
 }
 
+static bool somebody_has_firmware(void)
+{
+    bool any = false;
+    for (size_t i = 0; i < manifest.vm_count; i++) {
+        any |= manifest.vm[i].firmware != FIRMWARE_NONE;
+    }
+    return any;
+}
+
+// Where UEFI started Newel, the flash is the firmware's own.
+static void init_nvram(void)
+{
+    struct nor *nor = NULL;
+    if (!somebody_has_firmware()) {
+        return;
+    }
+    if (platform.flash.size != 0 && platform.efi.system_table.v == 0) {
+        map_device(hpa(platform.flash.base), platform.flash.size, "mapping the flash");
+        nor = flash_host_probe(hpa(platform.flash.base), platform.flash.size);
+    }
+    if (nor != NULL) {
+        nvram_use_flash(nor);
+    } else {
+        log_info("NVRAM: none: VMs' variables last until Newel ends");
+    }
+}
+
 // A UART without an interrupt is looked at, often enough for who types.
 static struct timer uart_poll;
 
@@ -375,6 +404,7 @@ noreturn void boot_primary(uint64_t info)
     log_info("%u CPUs, %lu MiB, %u-bit physical addresses", cpu_count,
              frames_total() * PAGE_SIZE >> 20, features.pa_bits);
     read_manifest();
+    init_nvram();
     init_guests();
     trap_run_cpu();
 }

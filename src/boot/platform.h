@@ -57,6 +57,7 @@ struct platform {
     hpa_t rtc; // PL031, 0 if there is none
     bool has_psci;
     bool psci_hvc;            // its conduit, which is nobody's at EL2
+    struct mem_region flash;  // that no firmware is in; size 0 if there is none
     struct mem_region initrd; // the manifest
     struct boot_file file[BOOT_FILES];
     size_t file_count;

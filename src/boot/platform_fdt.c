@@ -757,6 +757,16 @@ static void read_rtc(struct reader *r)
     }
 }
 
+// Of two banks the first is the firmware's, and Newel's is the second. One bank has firmware in it.
+static void read_flash(struct reader *r)
+{
+    struct range range;
+    int node = find_compatible(r, -1, "cfi-flash");
+    if (node >= 0 && read_reg(r, node, 1, &range)) {
+        r->p->flash = (struct mem_region){range.base, range.size};
+    }
+}
+
 // The nodes' table, after the blob itself was checked.
 static int open_tree(struct reader *r, struct fdt_index *x, size_t size)
 {
@@ -778,6 +788,7 @@ static int open_tree(struct reader *r, struct fdt_index *x, size_t size)
 static int read_machine(struct reader *r, uint64_t boot_mpidr)
 {
     read_rtc(r);
+    read_flash(r);
     int err = read_reserved(r);
     err = err != 0 ? err : read_bootargs(r);
     err = err != 0 ? err : read_psci(r);

@@ -7,8 +7,8 @@
 // No lock: one caller at a time.
 #pragma once
 
+#include "dev/nor.h"
 #include "nvram/index.h"
-#include "nvram/nor.h"
 #include "nvram/record.h"
 
 enum nv_phase { NV_IDLE, NV_COPY, NV_HEAD, NV_APPEND };

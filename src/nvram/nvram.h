@@ -4,8 +4,8 @@
 // after the other.
 #pragma once
 
+#include "dev/nor.h"
 #include "lib/list.h"
-#include "nvram/nor.h"
 #include "nvram/record.h"
 
 #include <stdint.h>

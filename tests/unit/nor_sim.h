@@ -4,7 +4,7 @@
 
 #include "arena.h"
 #include "lib/error.h"
-#include "nvram/nor.h"
+#include "dev/nor.h"
 
 #include <stdbool.h>
 #include <string.h>
