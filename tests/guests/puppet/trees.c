@@ -88,12 +88,12 @@ static uint64_t digest(void)
 
 /* ---- Registers that a scan must leave alone ---- */
 
-#define REGISTERS(X)                                                                            \
-    X(par_el1)                                                                                  \
-    X(ttbr0_el1)                                                                                \
-    X(ttbr1_el1) X(tcr_el1) X(mair_el1) X(sctlr_el1) X(contextidr_el1) X(far_el1) X(esr_el1)    \
-        X(elr_el1) X(spsr_el1) X(vbar_el1) X(tpidr_el1) X(amair_el1) X(tpidr_el0) X(csselr_el1) \
-            X(cpacr_el1) X(cntkctl_el1)
+/* clang-format off: it never comes to rest here */
+#define REGISTERS(X) \
+    X(par_el1) X(ttbr0_el1) X(ttbr1_el1) X(tcr_el1) X(mair_el1) X(sctlr_el1) \
+    X(contextidr_el1) X(far_el1) X(esr_el1) X(elr_el1) X(spsr_el1) X(vbar_el1) \
+    X(tpidr_el1) X(amair_el1) X(tpidr_el0) X(csselr_el1) X(cpacr_el1) X(cntkctl_el1)
+/* clang-format on */
 
 struct kept {
 #define FIELD(r) uint64_t r;
