@@ -88,7 +88,7 @@ static uint64_t digest(void)
 
 /* ---- Registers that a scan must leave alone ---- */
 
-/* clang-format off: it never comes to rest here */
+/* clang-format off */
 #define REGISTERS(X) \
     X(par_el1) X(ttbr0_el1) X(ttbr1_el1) X(tcr_el1) X(mair_el1) X(sctlr_el1) \
     X(contextidr_el1) X(far_el1) X(esr_el1) X(elr_el1) X(spsr_el1) X(vbar_el1) \
