@@ -68,8 +68,9 @@ static bool give_up(struct dump *d, const char *why)
     if (d->was_running && vm_scan_life_of(d->vm) == d->scan.life) {
         (void)vm_resume(d->vm);
     }
-    __atomic_store_n(&d->busy, false, __ATOMIC_RELEASE);
-    return leave(d);
+    (void)leave(d);
+    __atomic_store_n(&d->busy, false, __ATOMIC_RELEASE); // from here on it may be another dump's
+    return false;
 }
 
 // NULL, and the VM's lock is held, or why the work cannot go on: a dump is of a VM that stands

@@ -88,12 +88,12 @@ static uint64_t digest(void)
 
 /* ---- Registers that a scan must leave alone ---- */
 
-#define REGISTERS(X)                                                                            \
-    X(par_el1)                                                                                  \
-    X(ttbr0_el1)                                                                                \
-    X(ttbr1_el1) X(tcr_el1) X(mair_el1) X(sctlr_el1) X(contextidr_el1) X(far_el1) X(esr_el1)    \
-        X(elr_el1) X(spsr_el1) X(vbar_el1) X(tpidr_el1) X(amair_el1) X(tpidr_el0) X(csselr_el1) \
-            X(cpacr_el1) X(cntkctl_el1)
+/* clang-format off */
+#define REGISTERS(X) \
+    X(par_el1) X(ttbr0_el1) X(ttbr1_el1) X(tcr_el1) X(mair_el1) X(sctlr_el1) \
+    X(contextidr_el1) X(far_el1) X(esr_el1) X(elr_el1) X(spsr_el1) X(vbar_el1) \
+    X(tpidr_el1) X(amair_el1) X(tpidr_el0) X(csselr_el1) X(cpacr_el1) X(cntkctl_el1)
+/* clang-format on */
 
 struct kept {
 #define FIELD(r) uint64_t r;
@@ -126,12 +126,13 @@ static uint64_t keep(uint64_t ms)
 
 static volatile uint64_t storm_until, changed;
 
+/* At two places of each table: more would grow without end. */
 static void storm(uint64_t arg)
 {
     (void)arg;
     while (timer_now() < storm_until) {
         uint64_t table = tree_pick(TREES_SIZE / TREE_TABLE) * TREE_TABLE;
-        uint64_t i = tree_pick(TREE_BIT(tree_pick(shape.page_bits - 2)));
+        uint64_t i = table / TREE_TABLE * 5 + tree_pick(2);
         uint64_t *entry = (uint64_t *)(memory.at + table) + i;
 
         *(volatile uint64_t *)entry =
