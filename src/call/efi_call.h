@@ -27,7 +27,13 @@ efi_service_fn efi_set_virtual_address_map, efi_convert_pointer;
 efi_service_fn efi_reset_system, efi_update_capsule, efi_query_capsule_capabilities;
 
 // Any size, at any address; a range may lie in pages of any kind. EFI_INVALID_PARAMETER where the
-// caller could not access all of it, or the address is NULL; EFI_NOT_READY.
+// caller could not access all of it, or the address is NULL; EFI_NOT_READY. The first and the last
+// say that, too, when a block of the VM's memory had to be zeroed, which is work enough for one
+// exit: what is longer than a page is to be found writable before it is written.
 efi_status efi_in(const struct efi_call *c, void *to, uint64_t from, size_t size);
 efi_status efi_out(const struct efi_call *c, uint64_t to, const void *from, size_t size);
 efi_status efi_writable(const struct efi_call *c, uint64_t to, size_t size);
+
+// efi_out() to what was given, too, after efi_writable(): a call that has begun with it cannot be
+// made once more. EFI_DEVICE_ERROR where the memory changed under it.
+efi_status efi_out_last(const struct efi_call *c, uint64_t to, const void *from, size_t size);

@@ -13,6 +13,11 @@ static efi_status status_of(enum port_end end)
                                : EFI_INVALID_PARAMETER;
 }
 
+static uint64_t populated(const struct efi_call *c)
+{
+    return __atomic_load_n(&c->vm->space.counters.blocks_populated, __ATOMIC_RELAXED);
+}
+
 static size_t in_page(uint64_t address, size_t size)
 {
     return MIN(size, (size_t)(PAGE_SIZE - (address & PAGE_MASK)));
@@ -23,7 +28,9 @@ efi_status efi_in(const struct efi_call *c, void *to, uint64_t from, size_t size
     efi_status status = from != 0 ? EFI_SUCCESS : EFI_INVALID_PARAMETER;
     for (char *at = to; status == EFI_SUCCESS && size > 0;) {
         size_t n = in_page(from, size);
+        uint64_t before = populated(c);
         status = status_of(c->memory->read(c->memory, from, at, n));
+        status = status == EFI_SUCCESS && populated(c) != before ? EFI_NOT_READY : status;
         at += n;
         from += n;
         size -= n;
@@ -49,11 +56,19 @@ efi_status efi_writable(const struct efi_call *c, uint64_t to, size_t size)
     efi_status status = to != 0 ? EFI_SUCCESS : EFI_INVALID_PARAMETER;
     while (status == EFI_SUCCESS && size > 0) {
         size_t n = in_page(to, size);
+        uint64_t before = populated(c);
         status = status_of(c->memory->writable(c->memory, to, n));
+        status = status == EFI_SUCCESS && populated(c) != before ? EFI_NOT_READY : status;
         to += n;
         size -= n;
     }
     return status;
+}
+
+efi_status efi_out_last(const struct efi_call *c, uint64_t to, const void *from, size_t size)
+{
+    efi_status status = efi_out(c, to, from, size);
+    return status == EFI_NOT_READY ? EFI_DEVICE_ERROR : status;
 }
 
 // ---- which service ----

@@ -80,12 +80,18 @@ efi_status efi_get_variable(struct efi_call *c)
     }
     bool fits = var.size <= room;
     uint64_t size = var.size;
-    // The size last: until it is written, the call can be made again.
-    status = fits ? efi_out(c, c->x[4], var.data, var.size) : EFI_SUCCESS;
+    if (fits && size > PAGE_SIZE) {
+        status = efi_writable(c, c->x[4], size);
+    }
+    // The size last: until it is written, the call can be made once more.
+    if (fits && status == EFI_SUCCESS) {
+        status = efi_out(c, c->x[4], var.data, size);
+    }
     if (status == EFI_SUCCESS && c->x[2] != 0) {
         status = efi_out(c, c->x[2], &var.attributes, sizeof(var.attributes));
     }
-    status = status == EFI_SUCCESS ? efi_out(c, c->x[3], &size, sizeof(size)) : status;
+    status = status == EFI_SUCCESS ? efi_writable(c, c->x[3], sizeof(size)) : status;
+    status = status == EFI_SUCCESS ? efi_out_last(c, c->x[3], &size, sizeof(size)) : status;
     return status == EFI_SUCCESS && !fits ? EFI_BUFFER_TOO_SMALL : status;
 }
 
@@ -128,10 +134,13 @@ static efi_status write_name(struct efi_call *c, const struct own_name *n)
     uint64_t size = n->name.bytes;
     efi_status status = efi_writable(c, c->x[0], sizeof(size));
     status = status == EFI_SUCCESS ? efi_writable(c, c->x[1], size) : status;
-    status = status == EFI_SUCCESS ? efi_out(c, c->x[2], &n->name.vendor, sizeof(n->name.vendor))
-                                   : status;
-    status = status == EFI_SUCCESS ? efi_out(c, c->x[1], n->text, size) : status;
-    return status == EFI_SUCCESS ? efi_out(c, c->x[0], &size, sizeof(size)) : status;
+    status = status == EFI_SUCCESS ? efi_writable(c, c->x[2], sizeof(n->name.vendor)) : status;
+    if (status != EFI_SUCCESS) {
+        return status;
+    }
+    status = efi_out_last(c, c->x[2], &n->name.vendor, sizeof(n->name.vendor));
+    status = status == EFI_SUCCESS ? efi_out_last(c, c->x[1], n->text, size) : status;
+    return status == EFI_SUCCESS ? efi_out_last(c, c->x[0], &size, sizeof(size)) : status;
 }
 
 // GetNextVariableName(IN OUT *size, IN OUT *name, IN OUT *vendor)
@@ -151,7 +160,8 @@ efi_status efi_get_next_variable_name(struct efi_call *c)
     if (size <= room) {
         return write_name(c, &n);
     }
-    status = efi_out(c, c->x[0], &size, sizeof(size));
+    status = efi_writable(c, c->x[0], sizeof(size));
+    status = status == EFI_SUCCESS ? efi_out_last(c, c->x[0], &size, sizeof(size)) : status;
     return status == EFI_SUCCESS ? EFI_BUFFER_TOO_SMALL : status;
 }
 
@@ -183,5 +193,5 @@ efi_status efi_get_next_high_monotonic_count(struct efi_call *c)
     spin_lock(&vars->lock);
     status = efi_vars_next_high_count(vars, c->v->index, &count);
     spin_unlock(&vars->lock);
-    return status == EFI_SUCCESS ? efi_out(c, c->x[0], &count, sizeof(count)) : status;
+    return status == EFI_SUCCESS ? efi_out_last(c, c->x[0], &count, sizeof(count)) : status;
 }

@@ -124,6 +124,9 @@ efi_status efi_convert_pointer(struct efi_call *c)
     if (pointer == 0) {
         return c->x[0] & OPTIONAL_POINTER ? EFI_SUCCESS : EFI_INVALID_PARAMETER;
     }
-    return convert(c->efi, &pointer) ? efi_out(c, c->x[1], &pointer, sizeof(pointer))
-                                     : EFI_NOT_FOUND;
+    if (!convert(c->efi, &pointer)) {
+        return EFI_NOT_FOUND;
+    }
+    status = efi_writable(c, c->x[1], sizeof(pointer));
+    return status == EFI_SUCCESS ? efi_out_last(c, c->x[1], &pointer, sizeof(pointer)) : status;
 }

@@ -91,6 +91,18 @@ static void insert(struct gpa_bucket *b, uint64_t tag, uint64_t value)
     __atomic_store_n(&b->sequence, sequence + 2, __ATOMIC_RELEASE);
 }
 
+// The tables' answer, and a note of it.
+static OUTLINE int look_up(struct gpa_bucket *b, const struct stage2 *s2, gpa_t at,
+                           uint64_t generation, struct s2_entry *out)
+{
+    int err = stage2_lookup(s2, at, out);
+
+    if (err == 0 && !out->suspended) {
+        insert(b, tag_of(at.v >> PAGE_SHIFT, generation), pack(out, generation));
+    }
+    return err;
+}
+
 int gpa_hash_lookup(struct gpa_hash *h, const struct stage2 *s2, gpa_t at, struct s2_entry *out)
 {
     if (at.v >= BIT(s2->ipa_bits)) {
@@ -106,10 +118,5 @@ int gpa_hash_lookup(struct gpa_hash *h, const struct stage2 *s2, gpa_t at, struc
         unpack(value, at, out);
         return 0;
     }
-    int err = stage2_lookup(s2, at, out);
-
-    if (err == 0 && !out->suspended) {
-        insert(b, tag, pack(out, generation));
-    }
-    return err;
+    return look_up(b, s2, at, generation, out);
 }

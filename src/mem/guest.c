@@ -5,7 +5,8 @@
 #include "lib/error.h"
 #include "mem/gpa_hash.h"
 
-// What to do with each piece of the range, a piece being what one descriptor maps.
+// What to do with each piece of the range, a piece being what one descriptor maps. By value and in
+// line, so that the compiler knows the function where there is one piece alone.
 struct access {
     enum s2_rights need;
     void (*piece)(void *memory, size_t size, void *state);
@@ -29,7 +30,7 @@ static inline void copy(void *to, const void *from, size_t size)
     }
 }
 
-static void copy_out(void *memory, size_t size, void *state)
+static inline void copy_out(void *memory, size_t size, void *state)
 {
     char **to = state;
 
@@ -37,7 +38,7 @@ static void copy_out(void *memory, size_t size, void *state)
     *to += size;
 }
 
-static void copy_in(void *memory, size_t size, void *state)
+static inline void copy_in(void *memory, size_t size, void *state)
 {
     const char **from = state;
 
@@ -68,21 +69,21 @@ static inline int find(struct stage2 *s2, gpa_t at, struct s2_entry *e)
 }
 
 // The one place where EL2 touches a guest's memory. The caches are told before and after.
-static inline void touch(struct stage2 *s2, const struct access *a, const struct s2_entry *e,
-                         gpa_t at, size_t size)
+static inline void touch(struct stage2 *s2, struct access a, const struct s2_entry *e, gpa_t at,
+                         size_t size)
 {
-    bool write = a->need == S2_W;
+    bool write = a.need == S2_W;
 
     if (s2->hooks != NULL) {
         s2->hooks->before(s2, e, at, size, write);
     }
-    a->piece(hpa_ptr(e->pa), size, a->state);
+    a.piece(hpa_ptr(e->pa), size, a.state);
     if (s2->hooks != NULL) {
         s2->hooks->after(s2, e, at, size, write);
     }
 }
 
-static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, const struct access *a, bool check)
+static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, struct access a, bool check)
 {
     while (size > 0) {
         struct s2_entry e;
@@ -91,7 +92,7 @@ static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, const struct acc
         if (err != 0) {
             return err;
         }
-        if ((e.rights & a->need) != a->need) {
+        if ((e.rights & a.need) != a.need) {
             return ERR_ACCESS;
         }
         size_t n = (size_t)MIN((uint64_t)size, e.size - (at.v & (e.size - 1)));
@@ -105,21 +106,21 @@ static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, const struct acc
     return 0;
 }
 
-static OUTLINE int access_pieces(struct stage2 *s2, gpa_t at, size_t size, const struct access *a)
+static OUTLINE int access_pieces(struct stage2 *s2, gpa_t at, size_t size, struct access a)
 {
     int err = for_pieces(s2, at, size, a, true);
 
-    return err == 0 && a->piece != NULL ? for_pieces(s2, at, size, a, false) : err;
+    return err == 0 && a.piece != NULL ? for_pieces(s2, at, size, a, false) : err;
 }
 
 // All of it within what one descriptor maps.
-static inline int access_piece(struct stage2 *s2, gpa_t at, size_t size, const struct access *a,
+static inline int access_piece(struct stage2 *s2, gpa_t at, size_t size, struct access a,
                                const struct s2_entry *e)
 {
-    if ((e->rights & a->need) != a->need) {
+    if ((e->rights & a.need) != a.need) {
         return ERR_ACCESS;
     }
-    if (a->piece != NULL) {
+    if (a.piece != NULL) {
         touch(s2, a, e, at, size);
     }
     return 0;
@@ -127,7 +128,7 @@ static inline int access_piece(struct stage2 *s2, gpa_t at, size_t size, const s
 
 // A piece of NULL: it is only asked whether it could be done.
 static inline __attribute__((always_inline)) int access(struct stage2 *s2, gpa_t at, size_t size,
-                                                        const struct access *a)
+                                                        struct access a)
 {
     if (size == 0) {
         return 0;
@@ -152,22 +153,22 @@ int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size)
 {
     char *next = to;
 
-    return access(s2, from, size, &(struct access){S2_R, copy_out, &next});
+    return access(s2, from, size, (struct access){S2_R, copy_out, &next});
 }
 
 int guest_write(struct stage2 *s2, gpa_t to, const void *from, size_t size)
 {
     const char *next = from;
 
-    return access(s2, to, size, &(struct access){S2_W, copy_in, &next});
+    return access(s2, to, size, (struct access){S2_W, copy_in, &next});
 }
 
 int guest_writable(struct stage2 *s2, gpa_t to, size_t size)
 {
-    return access(s2, to, size, &(struct access){S2_W, NULL, NULL});
+    return access(s2, to, size, (struct access){S2_W, NULL, NULL});
 }
 
 int guest_zero(struct stage2 *s2, gpa_t to, size_t size)
 {
-    return access(s2, to, size, &(struct access){S2_W, clear, NULL});
+    return access(s2, to, size, (struct access){S2_W, clear, NULL});
 }
