@@ -35,6 +35,8 @@ static noreturn void leave_machine(uint32_t function)
     } else if (psci_by == HYPERVISOR) {
         hvc_call(function, 0, 0, 0);
     }
+    log_info("nobody here turns the machine off: it may be turned off by hand");
+    console_flush();
     cpu_halt(); // nobody to ask: this CPU stays in WFI, and says no more
 }
 
