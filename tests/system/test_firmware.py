@@ -96,6 +96,7 @@ def test_faults(board):
     assert "panic" not in machine.text
 
 
+@LONG
 def test_unknown_method(board):
     """No way to start any: one CPU, and a line for each other one."""
     machine = board(guest(2), cpus=3, edit=lambda text: re.sub('"spin-table"', '"vendor,smp"', text))

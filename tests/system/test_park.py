@@ -78,7 +78,7 @@ def test_eight(parked, acpi):
     linux_has(machine, 8)
 
 
-@pytest.mark.parametrize("acpi", (True, False), ids=("acpi", "tree"))
+@pytest.mark.parametrize("acpi", (True, pytest.param(False, marks=LONG)), ids=("acpi", "tree"))
 def test_newel_next(parked, acpi):
     """Newel on a machine whose tables name the parking protocol, or the spin table, and no PSCI for it."""
     vm = manifest(linux("alpha", cpus=4, memory=128, bootargs="newel.poweroff"))
