@@ -35,14 +35,15 @@ static noreturn void leave_machine(uint32_t function)
     } else if (psci_by == HYPERVISOR) {
         hvc_call(function, 0, 0, 0);
     }
-    log_info("nobody here turns the machine off: it may be turned off by hand");
-    console_flush();
     cpu_halt(); // nobody to ask: this CPU stays in WFI, and says no more
 }
 
 noreturn void machine_power_off(void)
 {
     log_info("power off");
+    if (psci_by == NOBODY) {
+        log_info("nobody here turns the machine off: it may be turned off by hand");
+    }
     leave_machine(PSCI_SYSTEM_OFF);
 }
 
