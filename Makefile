@@ -167,6 +167,7 @@ check: all test-image mutations unit-build guests plugins $(FUZZERS)
 	@tools/check-summary --begin
 	@for test in $(UNIT_TESTS); do tools/check-stage $$(basename $$test) $$test; done
 	@for fuzzer in $(FUZZERS); do tools/check-stage $$(basename $$fuzzer) tools/run-fuzzer $(FUZZ_SECONDS) $$fuzzer; done
+	@tools/check-stage --verbose models tests/models/run_models.py
 	@tools/check-stage lint tools/lint
 	@tools/check-stage --verbose guests tests/guests/run_guests.py
 	@tools/check-stage --verbose system $(PYTEST) -q -rpfE -n 2 tests/system

@@ -386,6 +386,9 @@ noreturn void boot_primary(uint64_t info)
     if (platform.bhb_off) {
         bhb_turn_off();
     }
+    if (!platform.has_psci || platform.psci_hvc) {
+        firmware_is_absent();
+    }
     gic_choose(&platform.gic);
     switch_choose_vectors(platform.gic.version == 2 ? VECTORS_GICV2 : 0);
     switch_init_cpu(&ids);

@@ -40,6 +40,10 @@ int platform_keep_start(struct platform *p)
         if (base >= m->base && base - m->base < m->size && size <= m->size - (base - m->base)) {
             return 0;
         }
+        if (m->base + m->size == base) { // mailboxes follow each other
+            p->reserved[i].size += size;
+            return 0;
+        }
     }
     return platform_reserve(p, (struct mem_region){base, size});
 }

@@ -41,6 +41,9 @@ static noreturn void leave_machine(uint32_t function)
 noreturn void machine_power_off(void)
 {
     log_info("power off");
+    if (psci_by == NOBODY) {
+        log_info("nobody here turns the machine off: it may be turned off by hand");
+    }
     leave_machine(PSCI_SYSTEM_OFF);
 }
 

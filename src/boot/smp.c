@@ -192,7 +192,9 @@ static void release(const struct platform *p, unsigned slot, void *page)
                                   .tcr = el2_map_tcr(features.pa_bits),
                                   .mair = el2_map_mair()};
     flush(s, sizeof(*s)); // its reader has no caches yet
-    *(uint64_t *)((uintptr_t)page + PARK_FREE) = (uint64_t)(uintptr_t)s;
+    uint64_t *named = (uint64_t *)((uintptr_t)page + PARK_FREE);
+    *named = (uint64_t)(uintptr_t)s;
+    flush(named, sizeof(*named));
     int err = cpu_start(&mailbox, cpu->mpidr, (uint64_t)(uintptr_t)secondary_entry, &gic);
     if (err != 0 || !comes(s)) {
         log_warn("CPU 0x%lx does not start: it does not leave its mailbox", cpu->mpidr);

@@ -18,11 +18,18 @@
 
 struct spectre spectre;
 
+static bool nobody; // to answer an SMC
+
+void firmware_is_absent(void)
+{
+    nobody = true;
+}
+
 // SMCCC 1.1 is found through PSCI (DEN0028, discovery): older firmware may not know an unknown
 // call.
 int32_t firmware_workaround(uint32_t function)
 {
-    if ((int32_t)smc_call(PSCI_FEATURES, SMCCC_VERSION, 0, 0).x[0] < 0 ||
+    if (nobody || (int32_t)smc_call(PSCI_FEATURES, SMCCC_VERSION, 0, 0).x[0] < 0 ||
         (int32_t)smc_call(SMCCC_VERSION, 0, 0, 0).x[0] < 0x10001) {
         return NOT_SUPPORTED;
     }

@@ -135,7 +135,7 @@ static void hand_over(const struct loader *l, const struct next *next,
     image->options_size = len == 0 ? 0 : (uint32_t)(2 * (len + 1));
 }
 
-static efi_status start(struct loader *l, const struct next *next, const struct mem_region *file)
+static efi_status start(struct loader *l, const struct next *next, struct mem_region *file)
 {
     static const struct efi_guid loaded_image = EFI_LOADED_IMAGE_GUID;
     struct efi_boot_services *boot = l->system->boot;
@@ -143,6 +143,7 @@ static efi_status start(struct loader *l, const struct next *next, const struct 
     efi_handle handle = NULL;
     efi_status status = boot->load_image(0, l->image, NULL, (const void *)(uintptr_t)file->base,
                                          file->size, &handle);
+    efi_free(l, file); // it has been copied
     if (status == EFI_SUCCESS) {
         status = boot->handle_protocol(handle, &loaded_image, (void **)&image);
     }

@@ -115,6 +115,9 @@ efi_status park_processors(struct loader *l, struct parked *parked)
         parked->cpu[i].page = there ? page : 0;
         came += there;
     }
+    if (p->cpus_ignored != 0) {
+        efi_say(l, "%zu more CPUs are not used: newel-park serves %d", p->cpus_ignored, MAX_CPUS);
+    }
     efi_say(l, "%zu of %zu CPUs wait in mailboxes at 0x%lx, brought there by %s, at EL%u", came,
             parked->count, (unsigned long)pages.base, cpu_method_name(&p->cpu[1].start),
             current_el());
