@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other hypervisors on the same QEMU with the same payload, for tools/bench: each returns what the payload said on its console.
+"""Other hypervisors on the same QEMU with the same payload, for tools/bench and the tests of newel-detect: each returns what the
+payload said on its console.
 
 Xen runs the payload as a domU of its own making (dom0less), KVM in Debian's kernel by tools/peers/kvm_init.c. One CPU each.
 """
@@ -62,8 +63,9 @@ def run(command, timeout):
 
 
 def machine(cpu, kernel, plugin, extra):
+    counted = ["-plugin", plugin] if plugin else []
     return [newel.QEMU, "-M", "virt,virtualization=on,gic-version=3", "-cpu", cpu, "-smp", "1", "-m", "1024", "-nographic",
-            "-no-reboot", "-net", "none", "-kernel", kernel, "-plugin", plugin, *extra]
+            "-no-reboot", "-net", "none", "-kernel", kernel, *counted, *extra]
 
 
 def dtc(*arguments, source=None):
@@ -82,7 +84,7 @@ def xen_tree(folder, cpu, payload):
     return blob
 
 
-def xen(folder, cpu, payload, plugin):
+def xen(folder, cpu, payload, plugin=None):
     if not os.path.exists(XEN):
         raise Unavailable("Debian's Xen package is not in build/peers (tools/setup --peers)")
     extra = ["-machine", "its=off", "-dtb", xen_tree(folder, cpu, payload)]
@@ -90,7 +92,7 @@ def xen(folder, cpu, payload, plugin):
     return run(machine(cpu, XEN, plugin, extra), 180)
 
 
-def kvm(folder, cpu, payload, plugin):
+def kvm(folder, cpu, payload, plugin=None):
     if not os.path.exists(KVM_INIT):
         raise Unavailable("build/peers/kvm-init is missing (make peers)")
     initrd = os.path.join(folder, "kvm.gz")

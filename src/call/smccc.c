@@ -67,13 +67,25 @@ static int64_t workaround(uint32_t function)
     return needed < 0 ? needed : SMCCC_SUCCESS;
 }
 
+// What tells of a hypervisor by being there; a hardened VM has none of it.
+static bool is_giveaway(uint32_t function)
+{
+    return function == SMCCC_VENDOR_REVISION || function == SMCCC_VENDOR_UID ||
+           function == PV_TIME_FEATURES || function == PV_TIME_ST;
+}
+
 static int64_t answer(struct vcpu *v, uint32_t function)
 {
+    if (v->hardened && is_giveaway(function)) {
+        return SMCCC_NOT_SUPPORTED;
+    }
     switch (function) {
     case SMCCC_VERSION:
         return SMCCC_1_2;
     case SMCCC_ARCH_FEATURES:
-        return architecture_feature((uint32_t)v->regs.x[1]);
+        return v->hardened && is_giveaway((uint32_t)v->regs.x[1])
+                   ? SMCCC_NOT_SUPPORTED
+                   : architecture_feature((uint32_t)v->regs.x[1]);
     case SMCCC_ARCH_WORKAROUND_1:
     case SMCCC_ARCH_WORKAROUND_3:
         return workaround(function);

@@ -6,6 +6,7 @@
 #include "lib/bits.h"
 
 #include <stddef.h>
+#include <string.h>
 
 struct features features;
 
@@ -317,12 +318,14 @@ void features_merge(struct features *f, const struct id_regs *other)
         .sve_lengths = sve_common_lengths(f->raw.sve_lengths, other->sve_lengths),
     };
     uint32_t errata = f->errata | errata_of(other);
+    bool differ = f->differ || memcmp(f->raw.r, other->r, sizeof(other->r)) != 0;
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
         merged.r[i] = merge_register(&f->raw, other, i);
     }
     merged.ctr = merge_ctr(f->raw.ctr, other->ctr);
     features_from(f, &merged);
     f->errata = errata;
+    f->differ = differ;
 }
 
 static bool hidden(const struct id_policy *policy, enum field_kind kind)
@@ -355,4 +358,45 @@ uint64_t features_guest_id(const struct features *f, const struct id_policy *pol
         }
     }
     return value;
+}
+
+// What a guest at EL1 cannot use, or what it may take for granted: levels above its own and their
+// controls, AArch32 at EL1, GICv4, RAS and limited-ordering regions of which there are none, the
+// OS double lock (switched for such a guest), what stage 2 is made of.
+static const struct {
+    uint8_t index, shift;
+} meaningless[] = {
+    {PFR0, 4},   {PFR0, 8},   {PFR0, 12},  {PFR0, 24},  {PFR0, 28},  {PFR0, 36},  {PFR1, 12},
+    {DFR0, 36},  {MMFR0, 12}, {MMFR0, 32}, {MMFR0, 36}, {MMFR0, 40}, {MMFR0, 44}, {MMFR0, 56},
+    {MMFR0, 60}, {MMFR1, 4},  {MMFR1, 8},  {MMFR1, 16}, {MMFR1, 28}, {MMFR1, 32}, {MMFR1, 40},
+    {MMFR2, 12}, {MMFR2, 24}, {MMFR2, 40}, {MMFR2, 56},
+};
+
+// GICv3's registers are taken for granted but where the machine has a GICv2.
+static bool is_meaningless(unsigned index, unsigned shift, const struct id_policy *policy)
+{
+    if (index == PFR0 && shift == 24 && policy->hide_gic) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(meaningless); i++) {
+        if (meaningless[i].index == index && meaningless[i].shift == shift) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool features_betrayed(const struct features *f, const struct id_policy *policy, unsigned *index,
+                       unsigned *shift)
+{
+    for (*index = AARCH32_END; *index < ID_REG_COUNT; (*index)++) {
+        uint64_t differ = f->raw.r[*index] ^ features_guest_id(f, policy, *index);
+        for (*shift = 0; *shift < 64; *shift += 4) {
+            if (bits_get(differ, *shift + 3, *shift) != 0 &&
+                !is_meaningless(*index, *shift, policy)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }

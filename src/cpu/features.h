@@ -30,6 +30,7 @@ struct features {
     unsigned breakpoints, watchpoints; // hardware's: 2..16
     unsigned sve_length;               // bytes of the longest vectors; 0 without SVE
     uint32_t errata;                   // of any CPU: bits of cpu/errata.h
+    bool differ;                       // the CPUs' ID registers are not all the same
     bool e2h_res1;                     // HCR_EL2.E2H cannot be cleared: Newel does not run there
 };
 
@@ -55,3 +56,9 @@ struct id_policy {
 // What a guest reads: an allow-list; what Newel does not switch or emulate reads as absent.
 uint64_t features_guest_id(const struct features *f, const struct id_policy *policy,
                            unsigned index);
+
+// The first field, of AArch64's registers, in which what the CPU shows is not what a guest is to
+// see of it, apart from fields that mean nothing to a guest or that it can do no harm to believe.
+// False if there is none. *index: the register, ID_INDEX(); *shift: the field's lowest bit.
+bool features_betrayed(const struct features *f, const struct id_policy *policy, unsigned *index,
+                       unsigned *shift);

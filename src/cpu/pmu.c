@@ -63,7 +63,7 @@ void pmu_save(struct vcpu *v)
     pmu_machine_save(&v->pmu.regs, counters);
     v->pmu.live = false;
     machine_pmu_stopped(v, pmu_saved_line(&v->pmu.regs));
-    if (inert(&v->pmu.regs)) {
+    if (inert(&v->pmu.regs) && !v->hardened) {
         v->pmu_used = false;
         v->mdcr |= MDCR_TRAPS;
         write_sysreg(mdcr_el2, v->mdcr); // it may come back with no other here in between

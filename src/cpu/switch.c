@@ -8,6 +8,7 @@
 #include "arch/sysreg.h"
 #include "cpu/errata.h"
 #include "cpu/features.h"
+#include "cpu/hardening.h"
 #include "cpu/sve.h"
 #include "mem/stage2.h"
 
@@ -114,6 +115,7 @@ void switch_init_cpu(const struct id_regs *own)
     write_sysreg(hstr_el2, 0);
     // CNTPCT may be read, the physical timer is emulated.
     write_sysreg(cnthctl_el2, CNTHCTL_EL1PCTEN);
+    write_sysreg(cntp_ctl_el0, 0); // as firmware may have left it
     write_sysreg(cntvoff_el2, 0);
     isb();
     tlbi_local_el1(); // of VMID 0, whose stage 2 is to stay empty
@@ -287,6 +289,9 @@ static OUTLINE void save_extra(struct vcpu *v)
         v->vdisr = read_sysreg(VDISR_EL2);
         v->vsesr = read_sysreg(VSESR_EL2);
     }
+    if (v->hardened) {
+        hardening_save(v);
+    }
 }
 
 static OUTLINE void load_extra(struct vcpu *v)
@@ -300,6 +305,9 @@ static OUTLINE void load_extra(struct vcpu *v)
     if (v->ras) {
         write_sysreg(VDISR_EL2, v->vdisr);
         write_sysreg(VSESR_EL2, v->vsesr);
+    }
+    if (v->hardened) {
+        hardening_load(v);
     }
 }
 
@@ -385,6 +393,9 @@ void vcpu_load(struct vcpu *v)
     if (unlikely(cpu->loaded == v && v->loaded_cpu == (int)cpu->id)) {
         if (v->pmu_used) { // vcpu_save() stops it
             pmu_load(v);
+        }
+        if (v->hardened) {
+            hardening_load(v);
         }
         return;
     }

@@ -2,6 +2,7 @@
 #include "cpu/vcpu.h"
 
 #include "arch/sysreg_bits.h"
+#include "cpu/hardening.h"
 
 #include <string.h>
 
@@ -27,5 +28,8 @@ void vcpu_reset(struct vcpu *v, gpa_t entry, uint64_t arg)
     v->sve_whole = false;
     v->zcr = 0;
     v->fp_cpu = -1;
+    if (v->hardened) {
+        hardening_reset(v);
+    }
     v->loaded_cpu = -1; // whatever a CPU still holds of it is not its state any more
 }

@@ -2,6 +2,7 @@
 // A virtual CPU: its registers while it is not running, and where it stands in its life.
 #pragma once
 
+#include "arch/direct.h"
 #include "cpu/counters.h"
 #include "cpu/debug.h"
 #include "cpu/pmu.h"
@@ -94,6 +95,7 @@ struct vcpu {
             bool pmu_used; // cpu/pmu.h
             bool serror;   // HCR_EL2.VSE: a virtual SError was pending when it was last looked at
             bool ras;      // the machine has FEAT_RAS, and with it a register that a guest reaches
+            bool hardened; // cpu/hardening.h
         };
         uint64_t extra; // any of these: a switch has more to do than it always has
     };
@@ -108,6 +110,7 @@ struct vcpu {
     struct pauth_keys keys;
     uint64_t vdisr, vsesr; // of FEAT_RAS
     struct pmu pmu;
+    struct direct_regs direct; // of one that is hardened
     struct fp_regs fp __attribute__((aligned(16)));
     void *sve;    // cpu/sve.h; NULL where the guest is shown none
     uint64_t zcr; // ZCR_EL1, while the machine holds another's

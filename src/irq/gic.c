@@ -86,6 +86,9 @@ void gic_reset_private(uint64_t frame, uint32_t group)
     }
     uint64_t on = BIT(HOST_SGI_KICK) | BIT(HOST_SGI_STOP) | BIT(ppi->maintenance) |
                   BIT(ppi->virtual_timer) | BIT(ppi->el2_timer);
+    if (ppi_valid(ppi->physical_timer)) { // off but for a hardened vCPU's
+        on |= BIT(ppi->physical_timer);
+    }
     if (ppi_valid(ppi->pmu)) {
         on |= BIT(ppi->pmu);
     }

@@ -279,6 +279,9 @@ void vgic_refresh_lines(struct vgic_cpu *c)
     if (unlikely(c->bank.line & PMU_BIT) && !vpmu_still_high(c->vcpu)) {
         c->bank.line &= ~PMU_BIT;
     }
+    if (unlikely(c->bank.line & PTIMER_BIT) && !vtimer_physical_still_high(c->vcpu)) {
+        c->bank.line &= ~PTIMER_BIT;
+    }
 }
 
 // The machine's timer interrupt is active exactly while the guest has it in flight, so that it

@@ -23,6 +23,7 @@
 #define VGIC_NO_TARGET 0xff
 #define VTIMER_BIT     (UINT32_C(1) << VGIC_PPI_VTIMER)
 #define PMU_BIT        (UINT32_C(1) << VGIC_PPI_PMU)
+#define PTIMER_BIT     (UINT32_C(1) << VGIC_PPI_PTIMER)
 
 #define GICD_CTLR_ENABLE0 BIT(0)
 #define GICD_CTLR_ENABLE1 BIT(1)

@@ -5,6 +5,7 @@
 #include "arch/vtimer.h"
 #include "cpu/timer.h"
 #include "cpu/vcpu.h"
+#include "irq/gic.h"
 #include "irq/vgic.h"
 #include "lib/bits.h"
 #include "lib/check.h"
@@ -18,8 +19,15 @@ struct vtimer {
     uint64_t ctl, cval;    // virtual, while not loaded
     uint64_t offset;
     uint64_t phys_ctl, phys_cval;
-    bool loaded;  // the machine holds the virtual timer
-    bool watched; // watch may be armed
+    bool loaded; // the machine holds the virtual timer
+    bool held;   // the machine's physical timer PPI is active here for this vCPU
+    union {
+        struct {
+            bool watched; // watch may be armed
+            bool direct;  // while it runs, the machine's physical timer is its own
+        };
+        uint16_t special; // any of these
+    };
 };
 
 size_t vtimer_size(void)
@@ -30,6 +38,54 @@ size_t vtimer_size(void)
 static bool unmasked(uint64_t ctl)
 {
     return (ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE;
+}
+
+// ---- the physical timer: emulated, or put into the machine ----
+
+static bool physical_met(const struct vtimer *vt)
+{
+    return timer_now() >= vt->phys_cval;
+}
+
+// After any change: the line, and who will raise it.
+static void physical_update(struct vtimer *vt)
+{
+    bool on = unmasked(vt->phys_ctl);
+    bool met = on && physical_met(vt);
+    timer_cancel(&vt->physical);
+    if (on && !met) {
+        timer_arm(&vt->physical, vt->phys_cval);
+    }
+    vgic_set_ppi(vt->vcpu->vgic, VGIC_PPI_PTIMER, met);
+}
+
+static void let_go(struct vtimer *vt)
+{
+    if (vt->held) {
+        vt->held = false;
+        gic_set_ppi_active(gic_config()->ppi.physical_timer, false);
+    }
+}
+
+// Of a vCPU that has the machine's: from it, and to it. What expires meanwhile, the list tells.
+static OUTLINE void physical_save(struct vtimer *vt)
+{
+    vt->phys_ctl = cntp_read_ctl() & CTL_WRITABLE;
+    vt->phys_cval = cntp_read_cval();
+    cntp_write_ctl(0);
+    cntp_set_direct(false);
+    cntv_sync();
+    let_go(vt);
+    physical_update(vt);
+}
+
+static void physical_load(struct vtimer *vt)
+{
+    timer_cancel(&vt->physical);
+    cntp_set_direct(true);
+    cntp_write_cval(vt->phys_cval);
+    cntv_sync();
+    cntp_write_ctl(vt->phys_ctl);
 }
 
 // ---- the virtual timer ----
@@ -51,6 +107,7 @@ void vtimer_init(struct vcpu *v)
 {
     struct vtimer *vt = v->vtimer;
     vt->vcpu = v;
+    vt->direct = v->hardened;
     timer_init(&vt->watch, watch_expired);
     timer_init(&vt->physical, physical_expired);
     vtimer_reset(v);
@@ -83,11 +140,19 @@ void vtimer_stood_still(struct vcpu *v, uint64_t ticks)
     vt->offset += ticks;
 }
 
+static OUTLINE void load_special(struct vcpu *v)
+{
+    vtimer_unblock(v);
+    if (v->vtimer->direct) {
+        physical_load(v->vtimer);
+    }
+}
+
 void vtimer_load(struct vcpu *v)
 {
     struct vtimer *vt = v->vtimer;
-    if (unlikely(vt->watched)) {
-        vtimer_unblock(v);
+    if (unlikely(vt->special)) {
+        load_special(v);
     }
     cntv_write_offset(vt->offset);
     cntv_write_cval(vt->cval);
@@ -107,6 +172,9 @@ void vtimer_save(struct vcpu *v)
         cntv_sync();
     }
     vt->loaded = false;
+    if (unlikely(vt->direct)) {
+        physical_save(vt);
+    }
 }
 
 bool vtimer_line(const struct vcpu *v)
@@ -152,23 +220,32 @@ void vtimer_interrupt(struct vcpu *v)
     vgic_forward_vtimer(v->vgic);
 }
 
-// ---- the physical timer ----
+// ---- the physical timer's accesses and interrupts ----
 
-static bool physical_met(const struct vtimer *vt)
+bool vtimer_physical_interrupt(struct vcpu *v)
 {
-    return timer_now() >= vt->phys_cval;
+    struct vtimer *vt = v->vtimer;
+    if (!vt->direct || !vt->loaded) {
+        return false;
+    }
+    vt->held = true;
+    vgic_set_ppi(v->vgic, VGIC_PPI_PTIMER, true);
+    return true;
 }
 
-// After any change: the line, and who will raise it.
-static void physical_update(struct vtimer *vt)
+bool vtimer_physical_still_high(struct vcpu *v)
 {
-    bool on = unmasked(vt->phys_ctl);
-    bool met = on && physical_met(vt);
-    timer_cancel(&vt->physical);
-    if (on && !met) {
-        timer_arm(&vt->physical, vt->phys_cval);
+    struct vtimer *vt = v->vtimer;
+    if (!vt->direct || !vt->loaded) {
+        return true; // physical_update() tells
     }
-    vgic_set_ppi(vt->vcpu->vgic, VGIC_PPI_PTIMER, met);
+    cntv_sync();
+    if ((cntp_read_ctl() & (CTL_WRITABLE | CNT_CTL_ISTATUS)) ==
+        (CNT_CTL_ENABLE | CNT_CTL_ISTATUS)) {
+        return true;
+    }
+    let_go(vt);
+    return false;
 }
 
 static uint64_t physical_ctl(const struct vtimer *vt)

@@ -146,6 +146,8 @@ static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, bool
         uart_interrupt();
     } else if (intid == ppi->pmu && v != NULL && vpmu_interrupt(v)) {
         return; // stays active until its line has fallen
+    } else if (intid == ppi->physical_timer && v != NULL && vtimer_physical_interrupt(v)) {
+        return; // likewise
     }
     gic_deactivate(gicv2, ack);
 }

@@ -28,7 +28,7 @@
 void sysreg_init_vm(struct vm *vm)
 {
     vm->id_policy.hide_sve = !vm->config->sve;
-    vm->id_policy.hide_pmu = !(vm->config->pmu && vpmu_available());
+    vm->id_policy.hide_pmu = !((vm->config->pmu || vm->config->hardened) && vpmu_available());
     vm->id_policy.hide_gic = gic_config()->version == 2;
     for (unsigned i = 0; i < ID_REG_COUNT; i++) {
         vm->id[8 + i] = features_guest_id(&features, &vm->id_policy, i);

@@ -83,15 +83,16 @@ static void end(struct writer *w)
     }
 }
 
-static void put_root(struct writer *w)
+static void put_root(struct writer *w, bool named)
 {
     static const char compatible[] = "newel,vm\0linux,dummy-virt";
+    size_t skipped = named ? 0 : strlen(compatible) + 1;
     put_u32(w, "interrupt-parent", PHANDLE_GIC);
     put(w, "dma-coherent", NULL, 0);
-    put_string(w, "model", "Newel virtual machine");
+    put_string(w, "model", named ? "Newel virtual machine" : "linux,dummy-virt");
     put_u32(w, "#size-cells", 2);
     put_u32(w, "#address-cells", 2);
-    put(w, "compatible", compatible, sizeof(compatible));
+    put(w, "compatible", compatible + skipped, sizeof(compatible) - skipped);
 }
 
 // Device trees that name function IDs are read by PSCI 0.1 clients (DEN0022); the others ignore
@@ -303,7 +304,7 @@ static void put_stub(struct writer *w, const struct guest_fdt_params *p)
 static void put_tree(struct writer *w, const struct guest_fdt_params *p)
 {
     begin(w, "");
-    put_root(w);
+    put_root(w, !p->config->hardened);
     if (p->config->cpu_boot == CPU_BOOT_PSCI) {
         put_psci(w);
     }

@@ -64,6 +64,7 @@ static const struct property vm_properties[] = {
     {"cpu-affinity", KIND_CPUS, FIELD(struct vm_config, affinity)},
     {"weight", KIND_U32, FIELD(struct vm_config, weight), .min = 1, .max = 10000},
     {"autostart", KIND_CHOICE, FIELD(struct vm_config, autostart), .words = {"no", "yes"}},
+    {"detect-hardening", KIND_CHOICE, FIELD(struct vm_config, hardened), .words = {"off", "on"}},
     {"pmu", KIND_CHOICE, FIELD(struct vm_config, pmu), .words = {"off", "on"}},
     {"populate", KIND_CHOICE, FIELD(struct vm_config, lazy), .words = {"eager", "lazy"}},
     {"populate-granule", KIND_CHOICE, FIELD(struct vm_config, small_pages), .words = {"2m", "4k"}},
@@ -469,6 +470,11 @@ static int check_tools(struct reader *r, const struct table *t, const struct vm_
         if (table_has(t, names[i]) && !c->guest_tools) {
             return fail(r, names[i], "is there without tools (guest-tools has to be \"vmware\")");
         }
+    }
+    if (c->hardened && c->guest_tools) {
+        return fail(
+            r, "detect-hardening",
+            "is \"on\", and the calls of guest-tools are traps (it has to be one of the two)");
     }
     return 0;
 }

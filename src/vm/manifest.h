@@ -75,6 +75,7 @@ struct vm_config {
     bool test_ports;  // "no" or "yes"; in the tests' image alone
     bool small_pages; // populate-granule = "4k"; "2m" if left out
     bool pmu;         // "on" or "off"; false if left out
+    bool hardened;    // detect-hardening = "on"; "off" if left out
 };
 
 struct manifest {

@@ -10,6 +10,7 @@
 #include "call/pvtime.h"
 #include "con/console.h"
 #include "cpu/features.h"
+#include "cpu/hardening.h"
 #include "cpu/machine.h"
 #include "cpu/sve.h"
 #include "cpu/switch.h"
@@ -104,6 +105,10 @@ static void make_vcpu(struct vm *vm, unsigned index, char *memory, char *timers)
     v->vtcr = stage2_vtcr(&vm->space.s2);
     list_init(&v->queue);
     switch_init_vcpu(v);
+    if (vm->config->hardened) {
+        uint32_t cpus = v->affinity & (uint32_t)MASK(cpu_count - 1, 0);
+        hardening_init_vcpu(v, (cpus & (cpus - 1)) == 0);
+    }
     v->brk_calls = vm->config->backdoor_brk;
     vtimer_init(v);
 }
@@ -655,6 +660,22 @@ static int check_vcpus(char *message, size_t message_size)
     return 0;
 }
 
+// Its traps cannot be lifted where they hide something.
+static int check_hardening(const struct vm *vm, char *message, size_t message_size)
+{
+    struct direct_facts facts;
+    char why[160];
+    if (!vm->config->hardened) {
+        return 0;
+    }
+    direct_read_facts(&facts);
+    if (hardening_possible(&features, &vm->id_policy, &facts, why, sizeof(why))) {
+        return 0;
+    }
+    format(message, message_size, "manifest: /vms/%s: detect-hardening: %s", vm->config->name, why);
+    return ERR_UNSUPPORTED;
+}
+
 int vms_init(const struct manifest *manifest, char *message, size_t message_size)
 {
     stay_in_monitor = manifest->stay_in_monitor;
@@ -668,6 +689,10 @@ int vms_init(const struct manifest *manifest, char *message, size_t message_size
         vm->console = console_vm_add(vm->config->name, vm);
         CHECK(load_plan(vm->config, &vm->plan) == 0); // the manifest's reader made sure
         sysreg_init_vm(vm);
+        int err = check_hardening(vm, message, message_size);
+        if (err) {
+            return err;
+        }
         if (vm->config->pmu && vm->id_policy.hide_pmu) {
             log_warn("%s: no PMU: the machine has none of version 3 with a private interrupt",
                      vm->config->name);

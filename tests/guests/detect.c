@@ -194,6 +194,7 @@ static void tick(void)
 
     ticks_taken++;
     write_sysreg(cntv_tval_el0, timer_us(100));
+    write_sysreg(cntv_ctl_el0, TIMER_ENABLE); /* Xen masks a timer that has fired */
     gic_eoi(intid);
 }
 

@@ -43,6 +43,21 @@ static int build(const struct guest_fdt_params *p)
     return size;
 }
 
+// A VM that is hardened against detection is not told whose it is.
+static void test_name(void **state)
+{
+    (void)state;
+    build(&params);
+    assert_int_equal(fdt_node_check_compatible(fdt, 0, "newel,vm"), 0);
+    assert_int_equal(fdt_node_check_compatible(fdt, 0, "linux,dummy-virt"), 0);
+    config.hardened = true;
+    build(&params);
+    config.hardened = false;
+    assert_int_equal(fdt_node_check_compatible(fdt, 0, "newel,vm"), 1);
+    assert_int_equal(fdt_node_check_compatible(fdt, 0, "linux,dummy-virt"), 0);
+    assert_string_equal(fdt_getprop(fdt, 0, "model", NULL), "linux,dummy-virt");
+}
+
 static int node_at(const char *path)
 {
     int node = fdt_path_offset(fdt, path);
@@ -278,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stub),
         cmocka_unit_test(test_spin_table),
+        cmocka_unit_test(test_name),
         cmocka_unit_test(test_memory_and_chosen),
         cmocka_unit_test(test_what_is_not_there),
         cmocka_unit_test(test_pmu),

@@ -181,6 +181,9 @@ static void test_all_properties(void **state)
     assert_true(c->backdoor_brk);
     assert_true(c->pmu);
     assert_false(manifest.vm[0].pmu);
+    assert_false(c->hardened);
+    assert_int_equal(parse(IN_VM(VM "detect-hardening = \"on\";")), 0);
+    assert_true(manifest.vm[0].hardened);
 }
 
 static void test_firmware(void **state)
@@ -354,7 +357,7 @@ static void test_wrong_values(void **state)
         {IN_VM(VM "cpu = <1>;"),
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, kernel-file, "
              "ramdisk, ramdisk-file, bootargs, load-offset, device-tree-offset, cpu-affinity, "
-             "weight, autostart, pmu, "
+             "weight, autostart, detect-hardening, pmu, "
              "populate, populate-granule, firmware, tables, cpu-boot, guest-tools, backdoor-brk, "
              "sve)"},
         {IN_VM(VM "tables = \"fdt\";"),
@@ -380,6 +383,11 @@ static void test_wrong_values(void **state)
          WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},
         {IN_VM(VM "backdoor-brk = \"yes\";"),
          WEB "\"backdoor-brk\": is there without tools (guest-tools has to be \"vmware\")"},
+        {IN_VM(VM TOOLS "detect-hardening = \"on\";"),
+         WEB "\"detect-hardening\": is \"on\", and the calls of guest-tools are traps (it has to "
+             "be one of the two)"},
+        {IN_VM(VM "detect-hardening = \"yes\";"),
+         WEB "\"detect-hardening\": is \"yes\" (it has to be \"off\" or \"on\")"},
         {IN_VM(VM "guestinfo { };"),
          "manifest: /vms/web: node \"guestinfo\" is there without tools "
          "(guest-tools has to be \"vmware\")"},

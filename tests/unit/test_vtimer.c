@@ -5,6 +5,7 @@
 #include "arch/vtimer.h"
 #include "cpu/timer.h"
 #include "cpu/vcpu.h"
+#include "irq/gic.h"
 #include "irq/vgic.h"
 #include "irq/vtimer.h"
 
@@ -24,6 +25,7 @@ static struct vcpu vcpu;
 static struct timer *armed[2];
 static bool line[32], in_flight;
 static unsigned forwarded;
+static bool held; // the machine's physical timer PPI is active
 
 // ---- what the timers call ----
 
@@ -43,6 +45,18 @@ void vgic_forward_vtimer(struct vgic_cpu *c)
 {
     assert_ptr_equal(c, vcpu.vgic);
     forwarded++;
+}
+
+const struct gic_config *gic_config(void)
+{
+    static const struct gic_config config = {.ppi.physical_timer = 30};
+    return &config;
+}
+
+void gic_set_ppi_active(uint32_t intid, bool active)
+{
+    assert_int_equal(intid, 30);
+    held = active;
 }
 
 uint64_t timer_now(void)
@@ -324,18 +338,108 @@ static void test_reset_turns_all_off(void **state)
     assert_int_equal(fake_vtimer.ctl, 0);
 }
 
+// ---- the machine's own, of a hardened vCPU ----
+
+static void own_the_timer(void)
+{
+    vcpu.hardened = true;
+    vtimer_init(&vcpu);
+    vtimer_load(&vcpu);
+    assert_true(fake_vtimer.direct);
+}
+
+// As the GIC has it: the PPI comes in, and is active from then on.
+static void fire(void)
+{
+    held = true;
+    assert_true(vtimer_physical_interrupt(&vcpu));
+}
+
+static void test_own_timer_is_switched(void **state)
+{
+    (void)state;
+    own_the_timer();
+    cntp_write_cval(5000);
+    cntp_write_ctl(ENABLE);
+    vtimer_save(&vcpu);
+    assert_false(fake_vtimer.direct);
+    assert_int_equal(fake_vtimer.phys_ctl, 0);
+    assert_false(line[VGIC_PPI_PTIMER]);
+    fake_vtimer.phys_cval = 7;
+    vtimer_load(&vcpu);
+    assert_int_equal(fake_vtimer.phys_ctl, ENABLE);
+    assert_int_equal(fake_vtimer.phys_cval, 5000);
+    assert_null(armed[0]);
+    assert_null(armed[1]);
+}
+
+static void test_own_timer_expires_meanwhile(void **state)
+{
+    (void)state;
+    own_the_timer();
+    cntp_write_cval(5000);
+    cntp_write_ctl(ENABLE);
+    vtimer_save(&vcpu);
+    pass_until(4999);
+    assert_false(line[VGIC_PPI_PTIMER]);
+    pass_until(5000);
+    assert_true(line[VGIC_PPI_PTIMER]);
+    assert_true(vtimer_physical_still_high(&vcpu));
+}
+
+static void test_own_timer_is_held_while_high(void **state)
+{
+    (void)state;
+    own_the_timer();
+    cntp_write_cval(500);
+    cntp_write_ctl(ENABLE);
+    fire();
+    assert_true(line[VGIC_PPI_PTIMER]);
+    assert_true(vtimer_physical_still_high(&vcpu));
+    assert_true(held);
+    cntp_write_ctl(ENABLE | IMASK);
+    assert_false(vtimer_physical_still_high(&vcpu));
+    assert_false(held);
+    cntp_write_ctl(ENABLE);
+    fire();
+    vtimer_save(&vcpu); // the machine's is let go, the line stays
+    assert_false(held);
+    assert_true(line[VGIC_PPI_PTIMER]);
+}
+
+static void test_not_its_timer(void **state)
+{
+    (void)state;
+    vtimer_load(&vcpu);
+    assert_false(fake_vtimer.direct);
+    assert_false(vtimer_physical_interrupt(&vcpu));
+    assert_true(vtimer_physical_still_high(&vcpu));
+    vtimer_save(&vcpu);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_switch_keeps_the_timer), TEST(test_virtual_counter_stands_still),
-        TEST(test_switch_keeps_the_timer), TEST(test_line),
-        TEST(test_asleep_it_wakes),        TEST(test_back_in_time_nothing_is_watched),
-        TEST(test_nothing_to_watch),       TEST(test_far_deadlines_do_not_wrap),
-        TEST(test_interrupt_is_handed_on), TEST(test_physical_fires),
-        TEST(test_physical_value),         TEST(test_physical_runs_while_the_vcpu_sleeps),
-        TEST(test_no_such_register),       TEST(test_reset_turns_all_off),
+        TEST(test_own_timer_is_switched),
+        TEST(test_own_timer_expires_meanwhile),
+        TEST(test_own_timer_is_held_while_high),
+        TEST(test_not_its_timer),
+        TEST(test_switch_keeps_the_timer),
+        TEST(test_virtual_counter_stands_still),
+        TEST(test_switch_keeps_the_timer),
+        TEST(test_line),
+        TEST(test_asleep_it_wakes),
+        TEST(test_back_in_time_nothing_is_watched),
+        TEST(test_nothing_to_watch),
+        TEST(test_far_deadlines_do_not_wrap),
+        TEST(test_interrupt_is_handed_on),
+        TEST(test_physical_fires),
+        TEST(test_physical_value),
+        TEST(test_physical_runs_while_the_vcpu_sleeps),
+        TEST(test_no_such_register),
+        TEST(test_reset_turns_all_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,12 @@ void gic_set_ppi_active(uint32_t intid, bool active)
     fake_gic->ppi_active = active ? fake_gic->ppi_active | bit : fake_gic->ppi_active & ~bit;
 }
 
+bool vtimer_physical_still_high(struct vcpu *v)
+{
+    (void)v;
+    return true;
+}
+
 bool vtimer_line(const struct vcpu *v)
 {
     return machine.model[v->index].timer;
