@@ -2,8 +2,8 @@
 // A vCPU's EL1 timers. The virtual one is the machine's own while the vCPU runs; the physical one
 // is emulated on EL2's timer list, its registers trapping (CNTHCTL_EL2.EL1PCEN = 0) while
 // CNTPCT_EL0 may be read (EL1PCTEN = 1). A hardened vCPU (cpu/hardening.h) has the machine's own
-// physical timer, too, which is emulated only while it does not run. Times are ticks of CNTPCT_EL0; the virtual counter is that
-// minus the vCPU's offset.
+// physical timer, too, which is emulated only while it does not run. Times are ticks of CNTPCT_EL0;
+// the virtual counter is that minus the vCPU's offset.
 #pragma once
 
 #include <stdbool.h>
@@ -41,8 +41,8 @@ void vtimer_unblock(struct vcpu *v);
 // in the machine until the guest deactivates it.
 void vtimer_interrupt(struct vcpu *v);
 
-// The machine's physical timer PPI was acknowledged on the vCPU's CPU. True if it is the vCPU's own:
-// then it stays active in the machine until its line has fallen.
+// The machine's physical timer PPI was acknowledged on the vCPU's CPU. True if it is the vCPU's
+// own: then it stays active in the machine until its line has fallen.
 bool vtimer_physical_interrupt(struct vcpu *v);
 // Is the line still high, of which the vCPU has been told? If not, the PPI is let go. On the vCPU's
 // own CPU, or while it is saved.

@@ -119,6 +119,14 @@ void trap_serror(struct vcpu *v, uint64_t esr)
     inject_serror(v, esr);
 }
 
+// Of what the machine has of the vCPU's own.
+static inline bool is_held(struct vcpu *v, uint32_t intid)
+{
+    const struct host_ppis *ppi = &gic_config()->ppi;
+    return (intid == ppi->pmu && vpmu_interrupt(v)) ||
+           (intid == ppi->physical_timer && vtimer_physical_interrupt(v));
+}
+
 // One acknowledged interrupt. v: the vCPU that ran, or NULL.
 static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, bool gicv2,
                                                             uint32_t ack)
@@ -144,10 +152,8 @@ static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, bool
         cpu_halt();
     } else if (intid >= 32) {
         uart_interrupt();
-    } else if (intid == ppi->pmu && v != NULL && vpmu_interrupt(v)) {
+    } else if (v != NULL && is_held(v, intid)) {
         return; // stays active until its line has fallen
-    } else if (intid == ppi->physical_timer && v != NULL && vtimer_physical_interrupt(v)) {
-        return; // likewise
     }
     gic_deactivate(gicv2, ack);
 }

@@ -53,7 +53,7 @@ def assert_passed(text):
 # ---- at EL1, without an operating system; under Newel it is tests/guests/detect.dts ----
 
 
-@pytest.mark.parametrize("cpu", ["cortex-a72", "max"])
+@pytest.mark.parametrize("cpu", ["cortex-a72", pytest.param("max", marks=LONG)])
 def test_bare(cpu):
     """Hundred runs of each kind, and none of them wrong."""
     text = run(bare(cpu, smp=2, words="expect=absent"))
@@ -64,7 +64,7 @@ def test_bare(cpu):
     assert {"id_aa64pfr0_el1", "mdccsr_el0", "cntp_ctl_el0", "actlr_el1"} <= states(found, "untrapped")
 
 
-@pytest.mark.parametrize("cpu", ["cortex-a72", "neoverse-v1"])
+@pytest.mark.parametrize("cpu", ["cortex-a72", pytest.param("neoverse-v1", marks=LONG)])
 def test_truth_table(cpu):
     """Each control of EL2 traps the registers that the architecture says, and no other."""
     text = run(bare(cpu, words="shim expect=absent", el2=True))
@@ -148,7 +148,7 @@ def test_peer(tmp_path, peer, cpu, name):
 # ---- under UEFI, and in Newel itself ----
 
 
-@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("level", [1, pytest.param(2, marks=LONG)])
 def test_efi(boot, level):
     machine = boot(None, esp={"app": EFI_PROGRAM}, extra=["-M", f"virtualization={'on' if level == 2 else 'off'}"])
     machine.expect(rf"^virtualization, as seen from EL{level}: absent$", 60)
