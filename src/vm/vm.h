@@ -52,7 +52,9 @@ struct vm {
     struct pl031 rtc;
     struct bus bus;
     struct gic_frames gic;
-    struct device flash;
+    struct flash flash;
+    hpa_t flash_memory;    // with firmware of its own: the image, and the cells that it programs
+    size_t flash_pages;    // 0: none
     struct tools *tools;   // NULL: without guest-tools there are neither ports nor a backdoor
     struct efi_vars *vars; // NULL without firmware
     struct guest_efi efi;
