@@ -262,7 +262,7 @@ static bool somebody_has_firmware(void)
 {
     bool any = false;
     for (size_t i = 0; i < manifest.vm_count; i++) {
-        any |= manifest.vm[i].firmware == FIRMWARE_EFI_RUNTIME;
+        any |= manifest.vm[i].firmware != FIRMWARE_NONE;
     }
     return any;
 }

@@ -61,7 +61,8 @@ static uint64_t read_mode(const struct flash *f, uint64_t offset, unsigned size)
     uint64_t word = (offset - FLASH_BANK) / 4;
     switch (f->mode) {
     case READ_STATUS:
-        return twice(STATUS_READY | (f->failed ? STATUS_NO_PROGRAM | STATUS_NO_ERASE : 0));
+        return twice((f->busy ? 0 : STATUS_READY) |
+                     (f->failed ? STATUS_NO_PROGRAM | STATUS_NO_ERASE : 0));
     case READ_ID:
         return word == 0 ? twice(0x89) : word == 1 ? twice(0x18) : 0;
     case QUERY:
@@ -84,6 +85,13 @@ static uint64_t flash_read(struct device *dev, struct vcpu *v, uint64_t offset, 
     return value & MASK(8 * size - 1, 0);
 }
 
+static void tell(struct flash *f, uint64_t first, uint64_t size)
+{
+    if (f->changed != NULL) {
+        f->changed(f, first, size);
+    }
+}
+
 // Ones become zeroes, and never the other way.
 static void program(struct flash *f, uint64_t offset, unsigned size, uint64_t value)
 {
@@ -94,6 +102,7 @@ static void program(struct flash *f, uint64_t offset, unsigned size, uint64_t va
     for (unsigned i = 0; i < size; i++) {
         f->cells[offset - FLASH_BANK + i] &= (uint8_t)(value >> (8 * i));
     }
+    tell(f, offset - FLASH_BANK, size);
 }
 
 static void erase(struct flash *f, uint64_t offset)
@@ -102,7 +111,9 @@ static void erase(struct flash *f, uint64_t offset)
         f->failed = true;
         return;
     }
-    memset(f->cells + ((offset - FLASH_BANK) & ~(FLASH_BLOCK - 1)), 0xff, FLASH_BLOCK);
+    uint64_t first = (offset - FLASH_BANK) & ~(FLASH_BLOCK - 1);
+    memset(f->cells + first, 0xff, FLASH_BLOCK);
+    tell(f, first, FLASH_BLOCK);
 }
 
 static void begin_command(struct flash *f, uint8_t command)
@@ -175,14 +186,16 @@ static void flash_write(struct device *dev, struct vcpu *v, uint64_t offset, uns
 
 static const struct device_ops ops = {.name = "flash", .read = flash_read, .write = flash_write};
 
-void flash_init(struct flash *f, uint8_t *cells)
+void flash_init(struct flash *f, uint8_t *cells, flash_changed_fn *changed, void *keeper)
 {
-    *f = (struct flash){
-        .dev = {.ops = &ops,
-                .base = gpa(FLASH_BASE),
-                .size = FLASH_SIZE,
-                .counter = CNT_MMIO_FLASH},
-        .cells = cells,
-        .mode = READ_ARRAY,
-    };
+    f->dev = (struct device){
+        .ops = &ops, .base = gpa(FLASH_BASE), .size = FLASH_SIZE, .counter = CNT_MMIO_FLASH};
+    spin_lock(&f->lock);
+    f->cells = cells;
+    f->mode = READ_ARRAY;
+    f->command = 0;
+    f->failed = false;
+    f->changed = changed;
+    f->keeper = keeper;
+    spin_unlock(&f->lock);
 }

@@ -16,6 +16,12 @@
 // As much as EDK2 uses: the variables, and two blocks to work with.
 #define FLASH_CELLS (3 * FLASH_BLOCK)
 
+struct flash;
+
+// Cells have changed, [first, first+size) of them. The flash is busy if this says so: then somebody
+// ends that, and may set failed. With the flash's lock.
+typedef void flash_changed_fn(struct flash *f, uint64_t first, uint64_t size);
+
 struct flash {
     struct device dev;
     struct spinlock lock; // of what follows
@@ -23,8 +29,11 @@ struct flash {
     uint8_t mode;         // the command by which reads go
     uint8_t command;      // that waits for its second cycle, 0 if none
     uint32_t words;       // that a buffer still takes
-    bool failed;
+    bool failed, busy;
+    flash_changed_fn *changed; // NULL: nobody wants to know
+    void *keeper;              // its context
 };
 
-// f->dev is for bus_add(). cells stay as they are: the caller's, who erases them at first.
-void flash_init(struct flash *f, uint8_t *cells);
+// f->dev is for bus_add(). cells stay as they are: the caller's, who erases them at first. The lock
+// is left alone, as it may be held.
+void flash_init(struct flash *f, uint8_t *cells, flash_changed_fn *changed, void *keeper);

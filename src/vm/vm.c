@@ -223,17 +223,21 @@ static int make_tools(struct vm *vm)
 // The cells first, erased; then the image, the rest of whose last page reads as erased.
 static int make_flash(struct vm *vm)
 {
-    size_t pages = FLASH_CELLS / PAGE_SIZE + image_pages(vm);
+    size_t keeper = align_up(sizeof(struct flash_keeper), PAGE_SIZE);
+    size_t pages = FLASH_CELLS / PAGE_SIZE + image_pages(vm) + keeper / PAGE_SIZE;
     int err = frames_alloc(vm->owner, pages, 1, &vm->flash_memory);
     if (err) {
         return err;
     }
     char *memory = hpa_ptr(vm->flash_memory);
     vm->flash_pages = pages;
+    vm->keeper = (struct flash_keeper *)(void *)(memory + pages * PAGE_SIZE - keeper);
     memset(memory, 0xff, pages * PAGE_SIZE);
     memcpy(memory + FLASH_CELLS, vm->config->firmware_image.data, vm->config->firmware_image.size);
     dcache_clean_inval_poc(memory, pages * PAGE_SIZE);
     icache_inval_all();
+    vm->flash.cells = (uint8_t *)memory;
+    flash_keeper_init(vm->keeper, &vm->flash, vm->config->name);
     return 0;
 }
 
@@ -395,7 +399,8 @@ static void reset_machine(struct vm *vm)
     bus_add(&vm->bus, &vm->gic.other);
     bus_add(&vm->bus, &vm->uart.dev);
     bus_add(&vm->bus, &vm->rtc.dev);
-    flash_init(&vm->flash, vm->flash_pages != 0 ? hpa_ptr(vm->flash_memory) : NULL);
+    flash_init(&vm->flash, vm->flash_pages != 0 ? hpa_ptr(vm->flash_memory) : NULL,
+               nvram_is_there() ? flash_keeper_changed : NULL, vm->keeper);
     bus_add(&vm->bus, &vm->flash.dev);
     uint64_t now = timer_now();
     for (unsigned i = 0; i < vm->config->cpus; i++) {
@@ -451,12 +456,26 @@ static void build_finish(struct vm *vm)
     }
 }
 
+// What NVRAM has of it is there.
+static bool is_loaded(struct vm *vm)
+{
+    return (vm->vars == NULL || efi_vars_load(vm->vars)) &&
+           (vm->flash_pages == 0 || flash_keeper_load(vm->keeper));
+}
+
+// Nothing of it is on its way to NVRAM.
+static bool is_idle(struct vm *vm)
+{
+    return (vm->vars == NULL || efi_vars_is_idle(vm->vars)) &&
+           (vm->flash_pages == 0 || flash_keeper_is_idle(vm->keeper));
+}
+
 static bool build_step(struct work *work)
 {
     struct vm *vm = container_of(work, struct vm, work);
     int err = 0;
     if (vm->progress == vm->config->memory) {
-        if (vm->vars != NULL && !efi_vars_load(vm->vars)) {
+        if (!is_loaded(vm)) {
             return true; // NVRAM's work comes in between
         }
         build_finish(vm);
@@ -516,7 +535,7 @@ static bool destroy_step(struct work *work)
         vm->progress += size;
         return true;
     }
-    if (vm->vars != NULL && !efi_vars_is_idle(vm->vars)) {
+    if (!is_idle(vm)) {
         return true; // NVRAM's work comes in between
     }
     tlbi_vmid(stage2_vttbr(&vm->space.s2));

@@ -16,6 +16,27 @@ def command(machine, text):
     return re.sub(r"\x1b\[[0-9;=]*[A-Za-z]", "", said.group(1))
 
 
+GUID = "12345678-1234-1234-1234-123456789abc"
+
+
+def start(boot, nvram):
+    machine = boot(manifest(VM.format(cpus=1, image=newel.FIRMWARE)), nvram=nvram)
+    machine.expect("UEFI Interactive Shell v2", 120)
+    machine.expect(PROMPT, 120)
+    return machine
+
+
+def test_its_variables_survive_newel(boot, tmp_path):
+    nvram = newel.make_nvram(str(tmp_path / "nvram"))
+    machine = start(boot, nvram)
+    command(machine, f"setvar NewelTest -guid {GUID} -bs -rt -nv =0x4e6577656c")
+    machine.send("reset -s\r")
+    assert machine.expect_end(60) == newel.POWERED_OFF
+    machine = start(boot, nvram)
+    said = command(machine, f"dmpstore -guid {GUID}")
+    assert "NV+RT+BS" in said and "Newel" in said
+
+
 def test_edk2_reaches_its_shell(boot):
     machine = boot(manifest(VM.format(cpus=2, image=newel.FIRMWARE)))
     machine.expect("UEFI Interactive Shell v2", 120)
