@@ -19,7 +19,11 @@
 #define EFI_VARS_VOLATILE_QUOTA 32768u // and of all that do not
 
 // What one of them is in NVRAM: an owner's (the VM's) key, and as its value the record.
-enum efi_vars_kind { EFI_VARS_VARIABLE, EFI_VARS_HIGH_COUNT };
+enum efi_vars_kind {
+    EFI_VARS_VARIABLE,
+    EFI_VARS_HIGH_COUNT,
+    EFI_VARS_FLASH_PAGE, // vm/flash_keeper.h
+};
 
 struct efi_vars_key {
     uint32_t kind;

@@ -344,11 +344,11 @@ static void look_at_device(struct stage2 *s2, hpa_t pa, uint64_t size)
     (void)size;
 }
 
-static void resume_shown(struct space *sp, unsigned i)
+static void resume_shown(struct space *sp, unsigned i, gpa_t at)
 {
     bool device = sp->shown[i].type == S2_DEVICE;
 
-    stage2_resume(&sp->s2, sp->shown[i].at, device ? look_at_device : look_at_suspended);
+    stage2_resume(&sp->s2, at, device ? look_at_device : look_at_suspended);
 }
 
 // A page that is shown can have been suspended with all others.
@@ -358,9 +358,9 @@ static OUTLINE enum space_answer answer_outside(struct space *sp, gpa_t at,
     enum s2_rights need = rights_for(access);
 
     for (unsigned i = 0; i < sp->shown_count; i++) {
-        if ((at.v & ~PAGE_MASK) == sp->shown[i].at.v && (sp->shown[i].rights & need) != 0) {
+        if (at.v - sp->shown[i].at.v < sp->shown[i].size && (sp->shown[i].rights & need) != 0) {
             spin_lock(&sp->s2.lock);
-            resume_shown(sp, i);
+            resume_shown(sp, i, at);
             spin_unlock(&sp->s2.lock);
             return SPACE_RETRY;
         }
@@ -649,7 +649,9 @@ bool space_reset_step(struct space *sp, uint64_t *at)
         err = stage2_unmap_locked(&sp->s2, gpa_add(c->base, *at), size);
     } else {
         for (unsigned i = 0; i < sp->shown_count; i++) {
-            resume_shown(sp, i);
+            for (uint64_t page = 0; page < sp->shown[i].size; page += PAGE_SIZE) {
+                resume_shown(sp, i, gpa_add(sp->shown[i].at, page));
+            }
         }
         sp->s2.suspended = false;
         sp->overrides.count = 0;
@@ -684,13 +686,15 @@ int space_init(struct space *sp, struct pool *pool, const struct space_config *c
     return err;
 }
 
-int space_show(struct space *sp, gpa_t at, hpa_t page, enum s2_rights rights, enum s2_memtype type)
+int space_show(struct space *sp, gpa_t at, hpa_t pages, uint64_t size, enum s2_rights rights,
+               enum s2_memtype type)
 {
     CHECK(sp->shown_count < SPACE_SHOWN);
-    int err = stage2_map(&sp->s2, at, page, PAGE_SIZE, rights, type);
+    int err = stage2_map(&sp->s2, at, pages, size, rights, type);
 
     if (err == 0) {
         sp->shown[sp->shown_count].at = at;
+        sp->shown[sp->shown_count].size = size;
         sp->shown[sp->shown_count].rights = rights;
         sp->shown[sp->shown_count++].type = type;
     }

@@ -40,7 +40,7 @@ struct space_counters {
     uint64_t suspended; // set/way operations and the like
 };
 
-#define SPACE_SHOWN 2
+#define SPACE_SHOWN 3
 
 struct space {
     struct stage2 s2; // first; its lock is the space's
@@ -50,6 +50,7 @@ struct space {
     struct overrides overrides;
     struct {
         gpa_t at;
+        uint64_t size;
         enum s2_rights rights;
         enum s2_memtype type;
     } shown[SPACE_SHOWN]; // see space_show()
@@ -77,10 +78,11 @@ int space_loaded(struct space *sp, gpa_t base, uint64_t size);
 // one step; true while there is more to do. *at is 0 before the first.
 bool space_reset_step(struct space *sp, uint64_t *at);
 
-// Shows the guest a page beside RAM that is no memory of its own: S2_NORMAL is Newel's, S2_DEVICE
-// the machine's. SPACE_SHOWN times at most, before a vCPU runs; the page stays when the space is
-// reset. Takes up to two tables. Errors as stage2_map().
-int space_show(struct space *sp, gpa_t at, hpa_t page, enum s2_rights rights, enum s2_memtype type);
+// Shows the guest pages beside RAM that are no memory of its own: S2_NORMAL is Newel's, S2_DEVICE
+// the machine's. SPACE_SHOWN times at most, before a vCPU runs; they stay when the space is reset.
+// Takes up to two tables where no 2 MiB boundary is crossed. Errors as stage2_map().
+int space_show(struct space *sp, gpa_t at, hpa_t pages, uint64_t size, enum s2_rights rights,
+               enum s2_memtype type);
 
 enum space_access { SPACE_READ, SPACE_WRITE, SPACE_FETCH };
 

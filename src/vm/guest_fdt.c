@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/guest_fdt.h"
 
+#include "dev/flash.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "irq/vgic.h"
@@ -140,6 +141,16 @@ static void put_uart(struct writer *w)
     put_list(w, "interrupts", IRQ_SPI, PL011_INTID - 32, IRQ_LEVEL_HIGH);
     put_reg(w, PL011_BASE, PL011_SIZE);
     put(w, "compatible", compatible, sizeof(compatible));
+    end(w);
+}
+
+// Firmware's code and its variables; of other VMs no program needs to know that there is none.
+static void put_flash(struct writer *w)
+{
+    begin(w, "flash@0");
+    put_u32(w, "bank-width", 4);
+    put_list(w, "reg", 0, FLASH_BASE, 0, FLASH_BANK, 0, FLASH_BANK, 0, FLASH_BANK);
+    put_string(w, "compatible", "cfi-flash");
     end(w);
 }
 
@@ -309,6 +320,9 @@ static void put_tree(struct writer *w, const struct guest_fdt_params *p)
         put_psci(w);
     }
     put_memory(w, p->config->memory);
+    if (p->config->firmware == FIRMWARE_UEFI) {
+        put_flash(w);
+    }
     put_rtc(w);
     put_uart(w);
     put_gic(w, p);

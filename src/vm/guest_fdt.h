@@ -17,7 +17,7 @@ struct guest_fdt_params {
     bool has_pmu;
     struct firmware_handover efi; // system_table 0: none
     uint64_t mailboxes;           // guest-physical, a page a vCPU; for CPU_BOOT_SPIN_TABLE
-    bool gicv2; // or else GICv3
+    bool gicv2;                   // or else GICv3
 };
 
 // Writes the tree into buf: with TABLES_ACPI no more than /chosen, since Linux takes any other node

@@ -6,6 +6,9 @@
 
 // The ramdisk keeps this distance from RAM's base where there is room, as on QEMU's virt: a raw
 // kernel's own bss and first allocations lie beyond its end, at a size that nothing tells.
+// EDK2 for virt starts with less, and boots nothing.
+#define UEFI_MEMORY_MIN UINT64_C(0x8000000)
+
 #define RAMDISK_DISTANCE UINT64_C(0x8000000)
 
 bool load_has_firmware(const struct vm_config *config)
@@ -39,6 +42,10 @@ static int place_dtb(const struct vm_config *config, uint64_t kernel_size, uint6
 
 int load_plan(const struct vm_config *config, struct load_plan *plan)
 {
+    if (config->firmware == FIRMWARE_UEFI) { // finds its device tree at RAM's base
+        *plan = (struct load_plan){0};
+        return config->memory >= UEFI_MEMORY_MIN ? 0 : ERR_RANGE;
+    }
     uint64_t size = load_kernel_size(config);
     uint64_t room = config->memory - (load_has_firmware(config) ? FIRMWARE_SPAN : 0);
     plan->firmware = load_has_firmware(config) ? room : 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/manifest.h"
 
+#include "dev/flash.h"
 #include "dev/port.h"
 #include "lib/bits.h"
 #include "lib/error.h"
@@ -68,7 +69,10 @@ static const struct property vm_properties[] = {
     {"pmu", KIND_CHOICE, FIELD(struct vm_config, pmu), .words = {"off", "on"}},
     {"populate", KIND_CHOICE, FIELD(struct vm_config, lazy), .words = {"eager", "lazy"}},
     {"populate-granule", KIND_CHOICE, FIELD(struct vm_config, small_pages), .words = {"2m", "4k"}},
-    {"firmware", KIND_CHOICE, FIELD(struct vm_config, firmware), .words = {"none", "efi-runtime"}},
+    {"firmware", KIND_CHOICE, FIELD(struct vm_config, firmware),
+     .words = {"none", "efi-runtime", "uefi"}},
+    {"firmware-image", KIND_BLOB, FIELD(struct vm_config, firmware_image)},
+    {"firmware-image-file", KIND_FILE, FIELD(struct vm_config, firmware_image)},
     {"tables", KIND_CHOICE, FIELD(struct vm_config, tables), .words = {"dt", "acpi", "both"}},
     {"cpu-boot", KIND_CHOICE, FIELD(struct vm_config, cpu_boot),
      .words = {"psci", "parking", "spin-table"}},
@@ -445,8 +449,34 @@ static int check_image(struct reader *r, struct vm_config *c)
     return 0;
 }
 
+// What firmware loads is its own business.
+static int check_firmware_image(struct reader *r, const struct vm_config *c)
+{
+    if (c->firmware_image.size == 0 || c->firmware_image.size > FLASH_BANK) {
+        return fail(r, "firmware-image", "is %zu KiB long (it has to be there, at most %lu KiB)",
+                    c->firmware_image.size / 1024, (unsigned long)(FLASH_BANK / 1024));
+    }
+    if (c->kernel.size != 0 || c->ramdisk.size != 0) {
+        return fail(r, c->kernel.size != 0 ? "kernel" : "ramdisk",
+                    "is there, but the firmware would not load it (it has to be left out)");
+    }
+    if (c->cpu_boot != CPU_BOOT_PSCI) {
+        return fail(r, "cpu-boot",
+                    "is \"%s\", by which the firmware finds no CPUs (it has to be \"psci\")",
+                    c->cpu_boot == CPU_BOOT_PARKING ? "parking" : "spin-table");
+    }
+    return 0;
+}
+
 static int check_kernel(struct reader *r, const struct table *t, struct vm_config *c)
 {
+    if (c->firmware == FIRMWARE_UEFI) {
+        return check_firmware_image(r, c);
+    }
+    if (c->firmware_image.size != 0) {
+        return fail(r, "firmware-image",
+                    "is there, but nothing runs it (firmware has to be \"uefi\")");
+    }
     if (c->kernel.size == 0) {
         return fail(r, "kernel", "is missing (it has to be there, or kernel-file)");
     }
@@ -507,6 +537,11 @@ static int check_layout(struct reader *r, const struct vm_config *c)
     int err = load_plan(c, &plan);
     if (err == 0) {
         return 0;
+    }
+    if (c->firmware == FIRMWARE_UEFI) {
+        return fail(r, "memory-mib",
+                    "is %lu, too little for UEFI firmware (it has to be 128 or more)",
+                    (unsigned long)(c->memory / MIB));
     }
     if (err == ERR_EXISTS) {
         return fail(

@@ -34,6 +34,7 @@ struct guestinfo_pair {
 enum vm_firmware {
     FIRMWARE_NONE,        // "none"
     FIRMWARE_EFI_RUNTIME, // "efi-runtime": an EFI system table whose services are Newel's
+    FIRMWARE_UEFI,        // "uefi": its own, which runs in it from its flash
 };
 
 // What describes the VM to its guest.
@@ -68,6 +69,7 @@ struct vm_config {
     bool guest_tools;                       // guest-tools = "vmware"; "none" if left out
     bool backdoor_brk;                      // "no" or "yes"; false if left out
     enum vm_firmware firmware;              // FIRMWARE_NONE if left out
+    struct blob firmware_image;             // for FIRMWARE_UEFI: what its flash has
     enum vm_tables tables;                  // TABLES_DT if left out
     enum vm_cpu_boot cpu_boot;              // CPU_BOOT_PSCI if left out
     struct guestinfo_pair guestinfo[MANIFEST_MAX_GUESTINFO];

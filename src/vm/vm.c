@@ -123,7 +123,7 @@ static void show_stolen(struct vm *vm)
     if (vm->config->hardened) { // nor does it find the calls that tell of it
         return;
     }
-    int err = space_show(&vm->space, gpa(PV_TIME_BASE), page, S2_R, S2_NORMAL);
+    int err = space_show(&vm->space, gpa(PV_TIME_BASE), page, PAGE_SIZE, S2_R, S2_NORMAL);
     CHECK(err == 0); // the pool has room for its tables
 }
 
@@ -131,8 +131,23 @@ static void show_stolen(struct vm *vm)
 static void show_cpu_interface(struct vm *vm)
 {
     if (gic_config()->version == 2) {
-        int err = space_show(&vm->space, gpa(VGIC_CPU_BASE), gic_config()->vcpu_interface, S2_RW,
-                             S2_DEVICE);
+        int err = space_show(&vm->space, gpa(VGIC_CPU_BASE), gic_config()->vcpu_interface,
+                             PAGE_SIZE, S2_RW, S2_DEVICE);
+        CHECK(err == 0);
+    }
+}
+
+static size_t image_pages(const struct vm *vm)
+{
+    return align_up(vm->config->firmware_image.size, PAGE_SIZE) / PAGE_SIZE;
+}
+
+// The image in the first flash is executed where it is, and nobody writes to it.
+static void show_flash(struct vm *vm)
+{
+    if (vm->flash_pages != 0) {
+        int err = space_show(&vm->space, gpa(FLASH_BASE), hpa_add(vm->flash_memory, FLASH_CELLS),
+                             image_pages(vm) * PAGE_SIZE, S2_RX, S2_NORMAL);
         CHECK(err == 0);
     }
 }
@@ -159,6 +174,7 @@ static int make_control(struct vm *vm)
     vm->vgic = vgic_create(sve + cpus * sve_size, vm->vcpu, cpus);
     show_stolen(vm);
     show_cpu_interface(vm);
+    show_flash(vm);
     return 0;
 }
 
@@ -175,7 +191,8 @@ static int make_space(struct vm *vm)
         .small_pages = c->small_pages,
     };
     int err = pool_create(&vm->pool, vm->owner,
-                          stage2_pages_needed(ipa_bits(c), c->memory) + SHOWN_TABLES);
+                          stage2_pages_needed(ipa_bits(c), c->memory) + SHOWN_TABLES +
+                              c->firmware_image.size / BLOCK_SIZE + 2);
     if (err) {
         return err;
     }
@@ -206,8 +223,32 @@ static int make_tools(struct vm *vm)
     return 0;
 }
 
+// The cells first, erased; then the image, the rest of whose last page reads as erased.
+static int make_flash(struct vm *vm)
+{
+    size_t keeper = align_up(sizeof(struct flash_keeper), PAGE_SIZE);
+    size_t pages = FLASH_CELLS / PAGE_SIZE + image_pages(vm) + keeper / PAGE_SIZE;
+    int err = frames_alloc(vm->owner, pages, 1, &vm->flash_memory);
+    if (err) {
+        return err;
+    }
+    char *memory = hpa_ptr(vm->flash_memory);
+    vm->flash_pages = pages;
+    vm->keeper = (struct flash_keeper *)(void *)(memory + pages * PAGE_SIZE - keeper);
+    memset(memory, 0xff, pages * PAGE_SIZE);
+    memcpy(memory + FLASH_CELLS, vm->config->firmware_image.data, vm->config->firmware_image.size);
+    dcache_clean_inval_poc(memory, pages * PAGE_SIZE);
+    icache_inval_all();
+    vm->flash.cells = (uint8_t *)memory;
+    flash_keeper_init(vm->keeper, &vm->flash, vm->config->name);
+    return 0;
+}
+
 static int make_firmware(struct vm *vm)
 {
+    if (vm->config->firmware == FIRMWARE_UEFI) {
+        return make_flash(vm);
+    }
     if (vm->config->firmware == FIRMWARE_NONE) {
         return 0;
     }
@@ -224,6 +265,10 @@ static void destroy_services(struct vm *vm)
     if (vm->vars != NULL) {
         efi_vars_destroy(vm->vars);
         vm->vars = NULL;
+    }
+    if (vm->flash_pages != 0) {
+        frames_free(vm->owner, vm->flash_memory, vm->flash_pages);
+        vm->flash_pages = 0;
     }
 }
 
@@ -357,8 +402,9 @@ static void reset_machine(struct vm *vm)
     bus_add(&vm->bus, &vm->gic.other);
     bus_add(&vm->bus, &vm->uart.dev);
     bus_add(&vm->bus, &vm->rtc.dev);
-    flash_init(&vm->flash);
-    bus_add(&vm->bus, &vm->flash);
+    flash_init(&vm->flash, vm->flash_pages != 0 ? hpa_ptr(vm->flash_memory) : NULL,
+               nvram_is_there() ? flash_keeper_changed : NULL, vm->keeper);
+    bus_add(&vm->bus, &vm->flash.dev);
     uint64_t now = timer_now();
     for (unsigned i = 0; i < vm->config->cpus; i++) {
         vtimer_reset(vm->vcpu[i]);
@@ -390,6 +436,11 @@ static void start_vcpu(struct vcpu *v, uint64_t entry, uint64_t arg)
     sched_start(v);
 }
 
+static uint64_t entry_of(const struct vm *vm)
+{
+    return vm->config->firmware == FIRMWARE_UEFI ? FLASH_BASE : VM_RAM_BASE + vm->plan.kernel;
+}
+
 static void build_finish(struct vm *vm)
 {
     int err = describe_vm(vm);
@@ -402,10 +453,24 @@ static void build_finish(struct vm *vm)
     set_state(vm, VM_RUNNING);
     log_info("%s: %lu MiB, %u vCPUs, started", vm->config->name, vm->config->memory >> 20,
              vm->config->cpus);
-    start_vcpu(vm->vcpu[0], VM_RAM_BASE + vm->plan.kernel, VM_RAM_BASE + vm->plan.dtb);
+    start_vcpu(vm->vcpu[0], entry_of(vm), VM_RAM_BASE + vm->plan.dtb);
     for (unsigned i = 1; i < vm->config->cpus && vm->config->cpu_boot != CPU_BOOT_PSCI; i++) {
         start_vcpu(vm->vcpu[i], park_entry(describe_mailbox(vm, i)), 0);
     }
+}
+
+// What NVRAM has of it is there.
+static bool is_loaded(struct vm *vm)
+{
+    return (vm->vars == NULL || efi_vars_load(vm->vars)) &&
+           (vm->flash_pages == 0 || flash_keeper_load(vm->keeper));
+}
+
+// Nothing of it is on its way to NVRAM.
+static bool is_idle(struct vm *vm)
+{
+    return (vm->vars == NULL || efi_vars_is_idle(vm->vars)) &&
+           (vm->flash_pages == 0 || flash_keeper_is_idle(vm->keeper));
 }
 
 static bool build_step(struct work *work)
@@ -413,7 +478,7 @@ static bool build_step(struct work *work)
     struct vm *vm = container_of(work, struct vm, work);
     int err = 0;
     if (vm->progress == vm->config->memory) {
-        if (vm->vars != NULL && !efi_vars_load(vm->vars)) {
+        if (!is_loaded(vm)) {
             return true; // NVRAM's work comes in between
         }
         build_finish(vm);
@@ -473,7 +538,7 @@ static bool destroy_step(struct work *work)
         vm->progress += size;
         return true;
     }
-    if (vm->vars != NULL && !efi_vars_is_idle(vm->vars)) {
+    if (!is_idle(vm)) {
         return true; // NVRAM's work comes in between
     }
     tlbi_vmid(stage2_vttbr(&vm->space.s2));

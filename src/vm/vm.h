@@ -16,6 +16,7 @@
 #include "mem/pool.h"
 #include "mem/space.h"
 #include "vm/firmware/guest_efi.h"
+#include "vm/flash_keeper.h"
 #include "vm/load.h"
 #include "vm/manifest.h"
 
@@ -52,9 +53,12 @@ struct vm {
     struct pl031 rtc;
     struct bus bus;
     struct gic_frames gic;
-    struct device flash;
-    struct tools *tools;   // NULL: without guest-tools there are neither ports nor a backdoor
-    struct efi_vars *vars; // NULL without firmware
+    struct flash flash;
+    hpa_t flash_memory; // with firmware of its own: the image, and the cells that it programs
+    struct flash_keeper *keeper; // of the cells, in the same memory
+    size_t flash_pages;          // 0: none
+    struct tools *tools;         // NULL: without guest-tools there are neither ports nor a backdoor
+    struct efi_vars *vars;       // NULL without firmware
     struct guest_efi efi;
     struct port_bus ports;
     struct id_policy id_policy;

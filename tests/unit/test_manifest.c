@@ -358,7 +358,8 @@ static void test_wrong_values(void **state)
          WEB "\"cpu\": is unknown (it has to be one of memory-mib, cpus, kernel, kernel-file, "
              "ramdisk, ramdisk-file, bootargs, load-offset, device-tree-offset, cpu-affinity, "
              "weight, autostart, detect-hardening, pmu, "
-             "populate, populate-granule, firmware, tables, cpu-boot, guest-tools, backdoor-brk, "
+             "populate, populate-granule, firmware, firmware-image, firmware-image-file, tables, "
+             "cpu-boot, guest-tools, backdoor-brk, "
              "sve)"},
         {IN_VM(VM "tables = \"fdt\";"),
          WEB "\"tables\": is \"fdt\" (it has to be \"dt\" or \"acpi\" or \"both\")"},
@@ -378,7 +379,22 @@ static void test_wrong_values(void **state)
          WEB "\"cpu-boot\": is \"spin-table\", which only a device tree can tell the guest "
              "(tables has to be \"dt\")"},
         {IN_VM(VM "firmware = \"bios\";"),
-         WEB "\"firmware\": is \"bios\" (it has to be \"none\" or \"efi-runtime\")"},
+         WEB "\"firmware\": is \"bios\" (it has to be \"none\" or \"efi-runtime\" or \"uefi\")"},
+        {IN_VM(VM "firmware = \"uefi\";"),
+         WEB "\"firmware-image\": is 0 KiB long (it has to be there, at most 65536 KiB)"},
+        {IN_VM(VM "firmware-image = [00];"),
+         WEB "\"firmware-image\": is there, but nothing runs it (firmware has to be \"uefi\")"},
+        {IN_VM(VM "firmware = \"uefi\"; firmware-image = [00];"),
+         WEB "\"kernel\": is there, but the firmware would not load it (it has to be left out)"},
+        {IN_VM("memory-mib = <128>; cpus = <1>; firmware = \"uefi\"; firmware-image = [00]; "
+               "ramdisk = [00];"),
+         WEB "\"ramdisk\": is there, but the firmware would not load it (it has to be left out)"},
+        {IN_VM("memory-mib = <128>; cpus = <1>; firmware = \"uefi\"; firmware-image = [00]; "
+               "cpu-boot = \"spin-table\";"),
+         WEB "\"cpu-boot\": is \"spin-table\", by which the firmware finds no CPUs (it has to be "
+             "\"psci\")"},
+        {IN_VM("memory-mib = <126>; cpus = <1>; firmware = \"uefi\"; firmware-image = [00];"),
+         WEB "\"memory-mib\": is 126, too little for UEFI firmware (it has to be 128 or more)"},
         {IN_VM(VM "guest-tools = \"kvm\";"),
          WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},
         {IN_VM(VM "backdoor-brk = \"yes\";"),

@@ -729,7 +729,7 @@ static void shown_page(void **state)
 
         start((struct space_config){.lazy = true}, CTR_A57, false);
         assert_int_equal(frames_alloc(OWNER_VM, 1, 1, &page), 0);
-        assert_int_equal(space_show(&sp, at, page, S2_R, S2_NORMAL), 0);
+        assert_int_equal(space_show(&sp, at, page, PAGE_SIZE, S2_R, S2_NORMAL), 0);
         space_maintain_all(&sp);
         while (reset != 0 && space_reset_step(&sp, &progress)) {
         }
@@ -758,7 +758,7 @@ static void shown_device(void **state)
     uint64_t word;
 
     start((struct space_config){0}, CTR_A57, false);
-    assert_int_equal(space_show(&sp, at, device, S2_RW, S2_DEVICE), 0);
+    assert_int_equal(space_show(&sp, at, device, PAGE_SIZE, S2_RW, S2_DEVICE), 0);
     for (int access = SPACE_READ; access <= SPACE_FETCH; access++) {
         space_maintain_all(&sp);
         assert_int_equal(space_fault(&sp, gpa_add(at, 12), access, false),
