@@ -25,8 +25,8 @@ static int64_t days_since_1970(const struct efi_time *t)
     unsigned early = t->month <= 2;
     unsigned year = t->year - early, of_era = year % 400;
     unsigned day = (153 * (t->month + (early ? 9u : -3u)) + 2) / 5 + t->day - 1;
-    return (int64_t)(year / 400) * ERA + of_era * 365 + of_era / 4 - of_era / 100 + day -
-           DAYS_TO_1970;
+    unsigned days = of_era * 365 + of_era / 4 - of_era / 100 + day;
+    return (int64_t)(year / 400) * ERA + days - DAYS_TO_1970;
 }
 
 // since 0000-03-01
@@ -104,7 +104,7 @@ efi_status efi_set_time(struct efi_call *c)
     }
     c->efi->time_zone = t.time_zone;
     c->efi->daylight = t.daylight;
-    pl031_set(&c->vm->rtc, days_since_1970(&t) * DAY + t.hour * 3600 + t.minute * 60 + t.second +
-                               zone_seconds(t.time_zone));
+    int32_t of_day = t.hour * 3600 + t.minute * 60 + t.second;
+    pl031_set(&c->vm->rtc, days_since_1970(&t) * DAY + of_day + zone_seconds(t.time_zone));
     return EFI_SUCCESS;
 }

@@ -204,7 +204,7 @@ static void put_hypervisor(struct writer *w)
 // GICv2's binding has a mask of the CPUs beside the trigger.
 static uint32_t ppi_flags(const struct guest_fdt_params *p)
 {
-    uint32_t cpus = p->gicv2 ? (uint32_t)MASK(p->config->cpus - 1, 0) : 0;
+    uint32_t cpus = p->gicv2 ? (uint32_t)(BIT(p->config->cpus) - 1) : 0;
     return IRQ_LEVEL_HIGH | cpus << 8;
 }
 

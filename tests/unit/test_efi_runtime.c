@@ -42,6 +42,12 @@ void frames_free(owner_t owner, hpa_t base, size_t pages)
     free(hpa_ptr(base));
 }
 
+void sched_work(struct work *work)
+{
+    (void)work;
+    fail(); // there is no NVRAM here
+}
+
 void vm_reset(struct vm *which)
 {
     assert_ptr_equal(which, vm);

@@ -53,7 +53,7 @@ static void seal(struct efi_table_header *h)
 void guest_efi_relocate(struct guest_efi_data *d, uint64_t data, uint64_t code)
 {
     for (unsigned i = 0; i < EFI_SERVICES; i++) {
-        d->services.service[i] = code + i * EFI_STUB_SIZE;
+        d->services.service[i] = code + (uint64_t)i * EFI_STUB_SIZE;
     }
     d->system.vendor = data + offsetof(struct guest_efi_data, vendor);
     d->system.runtime = data + offsetof(struct guest_efi_data, services);
@@ -84,9 +84,9 @@ static void begin_data(struct guest_efi_data *d)
 // ---- configuration tables ----
 
 // 4.6.4: those whose answer is not EFI_UNSUPPORTED whatever they are asked.
-#define SUPPORTED                                                                               \
-    (BIT(EFI_SERVICES) - 1) & ~(BIT(EFI_UPDATE_CAPSULE) | BIT(EFI_QUERY_CAPSULE_CAPABILITIES) | \
-                                BIT(EFI_GET_WAKEUP_TIME) | BIT(EFI_SET_WAKEUP_TIME))
+#define UNSUPPORTED_SERVICES                                                                    \
+    (BIT(EFI_UPDATE_CAPSULE) | BIT(EFI_QUERY_CAPSULE_CAPABILITIES) | BIT(EFI_GET_WAKEUP_TIME) | \
+     BIT(EFI_SET_WAKEUP_TIME))
 
 // The bits of the table are in an order of their own.
 static uint32_t supported_mask(void)
@@ -107,7 +107,7 @@ static uint32_t supported_mask(void)
         [EFI_QUERY_CAPSULE_CAPABILITIES] = 12,
         [EFI_QUERY_VARIABLE_INFO] = 13,
     };
-    uint64_t supported = SUPPORTED, mask = 0;
+    uint64_t supported = ~UNSUPPORTED_SERVICES, mask = 0;
     for (unsigned i = 0; i < EFI_SERVICES; i++) {
         mask |= supported & BIT(i) ? BIT(bit[i]) : 0;
     }
