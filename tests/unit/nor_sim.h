@@ -3,8 +3,8 @@
 #pragma once
 
 #include "arena.h"
-#include "lib/error.h"
 #include "dev/nor.h"
+#include "lib/error.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 // The rules of UEFI's variable services, and random calls against a model.
 #include "arena.h"
 #include "call/efi_vars.h"
-#include "lib/bits.h"
 #include "cpu/sched.h"
+#include "lib/bits.h"
 #include "lib/error.h"
 
 #include <setjmp.h>
