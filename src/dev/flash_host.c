@@ -175,7 +175,7 @@ struct nor *flash_host_probe(hpa_t base, uint64_t size)
 {
     static const struct nor_ops ops = {flash_read, flash_program, flash_erase, flash_poll};
     flash = (struct flash){.nor = {.ops = &ops}, .base = base.v};
-    command(4 * QUERY_AT, QUERY);
+    command(4 * (uint64_t)QUERY_AT, QUERY);
     bool usable = is_known() && read_geometry(size);
     command(0, READ_ARRAY);
     return usable ? &flash.nor : NULL;

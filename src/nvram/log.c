@@ -258,7 +258,8 @@ static void gather(struct nv_log *log, uint8_t *to, uint64_t from, size_t size)
         memset(to, 0xff, size);
         gather_part(to, from, size, at, item->owner, item->owner_size);
         gather_part(to, from, size, at += item->owner_size, item->key, item->key_size);
-        gather_part(to, from, size, at += item->key_size, item->value, j->header.value_size);
+        at += item->key_size;
+        gather_part(to, from, size, at, item->value, j->header.value_size);
     }
     gather_part(to, from, size, 0, &j->header, sizeof(j->header));
 }
