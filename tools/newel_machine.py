@@ -138,14 +138,26 @@ def make_nvram(path):
     return path
 
 
+# Boards of QEMU's: their device tree as Debian's kernel has it, and the serial lines before the one that it names.
+BOARDS = {"raspi4b": ("bcm2711-rpi-4-b.dtb", 1), "raspi3b": ("bcm2837-rpi-3-b.dtb", 1)}
+
+
+def machine_options(machine, cpu, smp, mem, gic):
+    """A board is as it is; what virt has can be chosen."""
+    if machine in BOARDS:
+        tree, lines = BOARDS[machine]
+        return ["-M", machine, "-dtb", os.path.join(GUEST, tree), *["-serial", "null"] * lines]
+    return ["-M", f"virt,virtualization=on,gic-version={gic}", "-cpu", cpu, "-smp", str(smp), "-m", str(mem)]
+
+
 def qemu_command(cpu="cortex-a72", smp=2, mem=1024, image=IMAGE, initrd=None, plugins=(), extra=(), esp=None, acpi=True, gic=3,
-                 nvram=None):
+                 machine="virt", nvram=None):
     """QEMU's command line but for its serial line and control socket. mem is in MiB.
 
     esp: an image of make_esp(), for UEFI firmware to start from, instead of image and initrd; acpi: what the firmware says
-    about the machine, ACPI's tables or a device tree. gic: the interrupt controller's version, 3 or 2. nvram: a file of make_nvram(), the
-    machine's second flash."""
-    command = [QEMU, "-M", f"virt,virtualization=on,gic-version={gic}", "-cpu", cpu, "-smp", str(smp), "-m", str(mem)]
+    about the machine, ACPI's tables or a device tree. gic: the interrupt controller's version, 3 or 2.
+    machine: "virt" or one of BOARDS. nvram: a file of make_nvram(), the machine's second flash."""
+    command = [QEMU, *machine_options(machine, cpu, smp, mem, gic)]
     if nvram:
         command += ["-drive", f"if=pflash,unit=1,format=raw,file={nvram}"]
     command += ["-display", "none", "-net", "none", "-no-reboot", "-action", "shutdown=pause"]

@@ -40,6 +40,8 @@ void entropy_init(void *fdt);
 
 // From now on the firmware can be asked to turn the machine off.
 void power_init(const struct platform *p);
+// And where there is no firmware to ask, the machine's own power management can; it is mapped.
+void power_use_bcm2835(hpa_t pm);
 // The same from the tree alone, for a start at exception level el that fails before there is a
 // platform; the MMU may be off. Where the tree names nobody to ask, machine_reset() halts.
 void power_init_early(const void *fdt, unsigned el);

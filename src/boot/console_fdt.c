@@ -357,7 +357,7 @@ static enum uart_type uart_type_of(struct bytes compatible)
         list_has(compatible, "snps,dw-apb-uart")) {
         return UART_NS16550;
     }
-    return UART_NONE;
+    return list_has(compatible, "brcm,bcm2835-aux-uart") ? UART_BCM2835_AUX : UART_NONE;
 }
 
 static bool is_enabled(const struct tree *t, const struct path *p)

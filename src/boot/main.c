@@ -235,6 +235,10 @@ static void init_interrupts(void)
         map_device(platform.rtc, PAGE_SIZE, "mapping the clock");
         rtc_host_init(platform.rtc);
     }
+    if (platform.pm.v != 0) {
+        map_device(platform.pm, PAGE_SIZE, "mapping the power management");
+        power_use_bcm2835(platform.pm);
+    }
 }
 
 static int find_file(void *context, const char *name, struct blob *file)

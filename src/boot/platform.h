@@ -55,6 +55,7 @@ struct platform {
         uint32_t io_width;  // NS16550: bytes of an access, 1 or 4 (0 counts as 1)
     } uart;
     hpa_t rtc; // PL031, 0 if there is none
+    hpa_t pm;  // the BCM2835's power management, 0 if there is none
     bool has_psci;
     bool psci_hvc;            // its conduit, which is nobody's at EL2
     struct mem_region flash;  // that no firmware is in; size 0 if there is none

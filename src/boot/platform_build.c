@@ -87,7 +87,8 @@ static bool has_device(const struct platform *p, const struct mem_region *m)
 {
     bool hit = ranges_overlap(m->base, m->size, p->gic.dist.v, p->gic.dist_size) ||
                has_gicv2(p, m) || ranges_overlap(m->base, m->size, p->uart.base.v, p->uart.size) ||
-               ranges_overlap(m->base, m->size, p->rtc.v, p->rtc.v != 0 ? PAGE_SIZE : 0);
+               ranges_overlap(m->base, m->size, p->rtc.v, p->rtc.v != 0 ? PAGE_SIZE : 0) ||
+               ranges_overlap(m->base, m->size, p->pm.v, p->pm.v != 0 ? PAGE_SIZE : 0);
     for (size_t i = 0; i < p->gic.rdist_count; i++) {
         hit |= ranges_overlap(m->base, m->size, p->gic.rdist[i].base.v, p->gic.rdist[i].size);
     }

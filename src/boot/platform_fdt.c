@@ -767,6 +767,15 @@ static void read_flash(struct reader *r)
     }
 }
 
+static void read_pm(struct reader *r)
+{
+    struct range range;
+    int node = find_compatible(r, -1, "brcm,bcm2835-pm-wdt");
+    if (node >= 0 && read_reg(r, node, 0, &range) && is_aligned(range.base, PAGE_SIZE)) {
+        r->p->pm = hpa(range.base);
+    }
+}
+
 // The nodes' table, after the blob itself was checked.
 static int open_tree(struct reader *r, struct fdt_index *x, size_t size)
 {
@@ -789,6 +798,7 @@ static int read_machine(struct reader *r, uint64_t boot_mpidr)
 {
     read_rtc(r);
     read_flash(r);
+    read_pm(r);
     int err = read_reserved(r);
     err = err != 0 ? err : read_bootargs(r);
     err = err != 0 ? err : read_psci(r);

@@ -4,6 +4,7 @@
 #include "call/psci_abi.h"
 #include "con/console.h"
 #include "cpu/machine.h"
+#include "dev/bcm2835_pm.h"
 #include "lib/log.h"
 
 #include <libfdt.h>
@@ -27,6 +28,13 @@ void power_init_early(const void *fdt, unsigned el)
     }
 }
 
+static hpa_t bcm2835_pm; // 0: none
+
+void power_use_bcm2835(hpa_t pm)
+{
+    bcm2835_pm = pm;
+}
+
 static noreturn void leave_machine(uint32_t function)
 {
     console_flush();
@@ -34,6 +42,8 @@ static noreturn void leave_machine(uint32_t function)
         smc_call(function, 0, 0, 0);
     } else if (psci_by == HYPERVISOR) {
         hvc_call(function, 0, 0, 0);
+    } else if (bcm2835_pm.v != 0) {
+        bcm2835_pm_leave(bcm2835_pm, function == PSCI_SYSTEM_OFF);
     }
     cpu_halt(); // nobody to ask: this CPU stays in WFI, and says no more
 }
@@ -41,7 +51,7 @@ static noreturn void leave_machine(uint32_t function)
 noreturn void machine_power_off(void)
 {
     log_info("power off");
-    if (psci_by == NOBODY) {
+    if (psci_by == NOBODY && bcm2835_pm.v == 0) {
         log_info("nobody here turns the machine off: it may be turned off by hand");
     }
     leave_machine(PSCI_SYSTEM_OFF);

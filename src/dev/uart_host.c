@@ -212,6 +212,21 @@ static const struct uart_ops ns_ops = {
     .interrupts = ns_interrupts,
 };
 
+// Its THRE says that there is room for one byte (BCM2835 ARM Peripherals, 2.2.2, AUX_MU_LSR_REG).
+static unsigned aux_room(void)
+{
+    return (ns_read(NS_LSR) & LSR_THRE) != 0 ? 1 : 0;
+}
+
+static const struct uart_ops aux_ops = {
+    .init = ns_init,
+    .room = aux_room,
+    .sent = ns_sent,
+    .put = ns_put,
+    .get = ns_get,
+    .interrupts = ns_interrupts,
+};
+
 static bool lock(void)
 {
     bool taken = uart.locking;
@@ -237,6 +252,10 @@ void uart_early_init(const struct uart_config *config)
     } else if (config->type == UART_NS16550) {
         uart.ops = &ns_ops;
         uart.config.io_width = config->io_width == 4 ? 4 : 1;
+    } else if (config->type == UART_BCM2835_AUX) {
+        uart.ops = &aux_ops;
+        uart.config.reg_shift = 2;
+        uart.config.io_width = 4;
     } else {
         uart.ops = NULL;
         return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine's serial line: an Arm PL011 (DDI 0183) or an NS16550A.
+// The machine's serial line: an Arm PL011 (DDI 0183), an NS16550A, or the one in the BCM2835's
+// auxiliary block ("mini UART"), which is nearly one.
 //
 // Three stages. Polled, from uart_early_init() on: no lock, no interrupt, for the boot CPU even
 // with its MMU off. With a ring, from uart_start_irq() on: any CPU; what the transmitter does not
@@ -12,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum uart_type { UART_NONE, UART_PL011, UART_NS16550 };
+enum uart_type { UART_NONE, UART_PL011, UART_NS16550, UART_BCM2835_AUX };
 
 struct uart_config {
     enum uart_type type;

@@ -121,13 +121,13 @@ static OUTLINE void forward_long_way(struct vgic_cpu *c)
     vgic_notify(c->vgic, cpus);
 }
 
-void vgic_forward_vtimer(struct vgic_cpu *c)
+__attribute__((always_inline)) void vgic_forward_vtimer(struct vgic_cpu *c)
 {
     struct vgic_bank *b = &c->bank;
     spin_lock(&c->vgic->lock);
     bool one = (vgic_eligible(c, b, 0) & ~b->active & ~b->latch & VTIMER_BIT) != 0;
-    unsigned n = c->slow || !one ? VGIC_LRS : find_room(c, b, 0, VGIC_PPI_VTIMER);
-    if (n == VGIC_LRS) {
+    unsigned n = unlikely(c->slow) ? VGIC_LRS : find_room(c, b, 0, VGIC_PPI_VTIMER);
+    if (!one || n == VGIC_LRS) {
         forward_long_way(c);
         return;
     }

@@ -215,7 +215,8 @@ void vtimer_unblock(struct vcpu *v)
     }
 }
 
-void vtimer_interrupt(struct vcpu *v)
+// Into both of trap_irq() and its twin for GICv2.
+__attribute__((always_inline)) void vtimer_interrupt(struct vcpu *v)
 {
     vgic_forward_vtimer(v->vgic);
 }

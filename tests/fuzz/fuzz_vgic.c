@@ -40,7 +40,11 @@ static void raw_access(void)
         return;
     }
     struct vgic_cpu *c = guest(v);
-    if (op & 0x80) {
+    if ((op & 0x80) && machine_gicv2) {
+        vgic_v2_dist_write(c, offset % VGIC_DIST_SIZE, size, value);
+        (void)vgic_v2_dist_read(c, offset % VGIC_DIST_SIZE, size);
+        vgic_v2_interface_write(c, offset % PAGE_SIZE & ~UINT64_C(3), size, value);
+    } else if (op & 0x80) {
         vgic_dist_write(c, offset % VGIC_DIST_SIZE, size, value);
         (void)vgic_dist_read(c, offset % VGIC_DIST_SIZE, size);
     } else {
@@ -66,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bytes = data;
     left = size;
     unsigned how = (unsigned)next_byte();
+    machine_gicv2 = (how & 8) != 0;
     machine_start(registers[how & 3], next_byte);
     while (left > 0) {
         if (how & 4) {

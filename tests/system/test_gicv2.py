@@ -47,3 +47,12 @@ def test_nine_vcpus(boot):
     machine = boot(manifest(linux("many", cpus=9)), gic=2)
     machine.expect(r"^newel: error: manifest: /vms/many: cpus is 9: this machine has a GICv2, for 8 vCPUs a VM$", 30)
     assert machine.expect_end(30) == newel.PANICKED
+
+
+@pytest.mark.parametrize("protocol", ["parking", "spin-table"])
+def test_vcpus_that_wait_in_memory(boot, protocol):
+    """The parking code programs the guest's GICv2, and its SGI releases them."""
+    linux_vm = linux(cpus=2, bootargs="newel.poweroff", cpu_boot=f'"{protocol}"')
+    machine = boot(manifest(linux_vm), gic=2)
+    machine.expect("newel-guest: up cpus=2", 120)
+    assert machine.expect_end(30) == newel.POWERED_OFF

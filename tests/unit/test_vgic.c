@@ -57,6 +57,15 @@ static void test_model_sixteen_lrs(void **state)
     random_use(16, 4, 100, 500);
 }
 
+static void test_model_gicv2(void **state)
+{
+    (void)state;
+    machine_gicv2 = true;
+    random_use(1, 5, 100, 500);
+    random_use(4, 6, 200, 500);
+    machine_gicv2 = false;
+}
+
 // ---- one case at a time; vCPU 0 runs on CPU 0, vCPU 1 on CPU 1, vCPU 2 sleeps ----
 
 static int fresh(void **state)
@@ -392,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_model_one_lr),
         cmocka_unit_test(test_model_two_lrs),
         cmocka_unit_test(test_model_sixteen_lrs),
+        cmocka_unit_test(test_model_gicv2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,8 +30,9 @@
 
 struct model_int {
     bool enabled, group1, edge, line, latch, active;
-    bool acked; // active because a vCPU acknowledged it, not because software made it so
-    int owner;  // vCPU in which it is active
+    bool acked;       // active because a vCPU acknowledged it, not because software made it so
+    int owner;        // vCPU in which it is active
+    unsigned senders; // GICv2's SGI: the vCPUs from which it is pending
     uint8_t priority;
 };
 
@@ -68,6 +69,9 @@ static struct {
 } machine;
 
 static void *machine_memory;
+// Of the next machine_start(): the machine has GICv2, through which the same state goes; SGIs are
+// sent by GICD_SGIR.
+static bool machine_gicv2;
 
 static inline uint32_t draw(uint32_t limit)
 {
@@ -396,7 +400,8 @@ static void step_write_bits(void)
     }
     for (unsigned i = 0; i < 3; i++) {
         uint32_t n = some_intid();
-        if ((n & ~31u) != first || !sane(owner, n, kind)) {
+        bool fixed = machine_gicv2 && n < 16 && (kind == 4 || kind == 5);
+        if ((n & ~31u) != first || fixed || !sane(owner, n, kind)) {
             continue;
         }
         value |= UINT32_C(1) << n % 32;
@@ -474,11 +479,16 @@ static void step_sgi(void)
     uint32_t n = draw(4);
     bool all = chance(4), group1 = !chance(4);
     uint32_t list = draw(16);
-    vgic_send_sgi(guest(v), (uint64_t)n << 24 | (all ? BIT(40) : list), group1);
+    if (machine_gicv2) {
+        vgic_v2_dist_write(guest(v), 0xf00, 4, (all ? BIT(24) : list << 16) | n);
+    } else {
+        vgic_send_sgi(guest(v), (uint64_t)n << 24 | (all ? BIT(40) : list), group1);
+    }
     for (int to = 0; to < VCPUS; to++) {
         struct model_int *m = &machine.model[to].own[n];
-        if ((all ? to != v : list >> to & 1) && m->group1 == group1) {
+        if ((all ? to != v : list >> to & 1) && (machine_gicv2 || m->group1 == group1)) {
             m->latch = true;
+            m->senders |= 1u << v;
         }
     }
 }
@@ -518,6 +528,11 @@ static void step_ack(void)
     REQUIRE(fake_gic_ack(!i->group1) == FAKE_SPURIOUS);
     REQUIRE(fake_gic_ack(i->group1) == n);
     i->latch = false;
+    if (machine_gicv2 && n < 16) {
+        REQUIRE(i->senders >> fake_gic_sender() & 1);
+        i->senders &= ~(1u << fake_gic_sender());
+        i->latch = i->senders != 0;
+    }
     i->active = i->acked = true;
     i->owner = v;
     m->stack[m->depth].intid = n;
@@ -751,6 +766,7 @@ static inline void machine_start(unsigned list_registers, uint32_t (*source)(voi
     machine.draw = source;
     for (unsigned i = 0; i < CPUS; i++) {
         machine.cpu[i].vtr = fake_gic_vtr(list_registers);
+        machine.cpu[i].v2 = machine_gicv2;
         machine.runs[i] = -1;
     }
     play(0);
@@ -766,7 +782,12 @@ static inline void machine_start(unsigned list_registers, uint32_t (*source)(voi
     }
     free(machine_memory);
     machine_memory = calloc(1, vgic_size(VCPUS));
+    config.version = machine_gicv2 ? 2 : 3;
+    config.hyp_interface = hpa(0x1000);
     machine.vgic = vgic_create(machine_memory, vcpus, VCPUS);
+    for (uint32_t n = 0; n < VGIC_SPIS && machine_gicv2; n++) {
+        vgic_v2_dist_write(machine.vcpu[0].vgic, 0x820 + n, 1, 1); // as GICv3 has it after a reset
+    }
     for (int v = 0; v < VCPUS; v++) {
         put_on(v, 0);
         machine_interface(v);
