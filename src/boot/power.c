@@ -51,7 +51,7 @@ static noreturn void leave_machine(uint32_t function)
 noreturn void machine_power_off(void)
 {
     log_info("power off");
-    if (psci_by == NOBODY) {
+    if (psci_by == NOBODY && bcm2835_pm.v == 0) {
         log_info("nobody here turns the machine off: it may be turned off by hand");
     }
     leave_machine(PSCI_SYSTEM_OFF);
