@@ -26,8 +26,8 @@ struct spectre {
 // Of all CPUs that came up: the worst of each.
 extern struct spectre spectre;
 
-// Nobody is ever to be called by SMC: there is no PSCI, and so nothing is known of who would answer.
-// Before the first CPU asks for its workarounds.
+// Nobody is ever to be called by SMC: there is no PSCI, and so nothing is known of who would
+// answer. Before the first CPU asks for its workarounds.
 void firmware_is_absent(void);
 
 // What the firmware says to this CPU of one of its calls: 0 if it is needed here, 1 if it may be
