@@ -3,7 +3,8 @@
 
 PARK_SOURCES := $(wildcard tools/newel-park/*.c) src/arch/header.S src/arch/efi_entry.S src/arch/cache.c src/arch/cpu.c \
 	$(wildcard src/park/*.[cS]) src/irq/gic_rdist.c \
-	$(patsubst %,src/boot/%.c,acpi complaint console_fdt fdt_index park_acpi park_fdt platform_acpi platform_build platform_fdt) \
+	$(patsubst %,src/boot/%.c,acpi complaint console_fdt fdt_index fdt_reader park_acpi park_fdt platform_acpi platform_build \
+		platform_fdt platform_fdt_cpus platform_fdt_gic) \
 	$(patsubst %,src/boot/efi/%.c,file machine memory_map say) $(patsubst %,src/lib/%.c,error print stack_guard string)
 PARK_OBJECTS := $(PARK_SOURCES:%=$(BUILD)/el2/%.o)
 $(BUILD)/el2/tools/newel-park/%.o: EL2_CFLAGS += -Itools/newel-park
