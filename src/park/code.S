@@ -34,13 +34,13 @@
 // interface.
 
 // SGIs alone, at one priority, from now on. x0: the registers' frame. 4-byte stores: a hypervisor
-// may emulate them.
-.macro take_sgis
+// may emulate them. group: orr for group 1, bic for group 0.
+.macro take_sgis group
     ldr     w1, =SGIS
     mvn     w2, w1
     str     w2, [x0, #GICD_ICENABLER0]
     ldr     w2, [x0, #GICD_IGROUPR0]
-    orr     w2, w2, w1
+    \group     w2, w2, w1
     str     w2, [x0, #GICD_IGROUPR0]
     ldr     w2, =PRIORITIES
     str     w2, [x0, #GICD_IPRIORITYR0]
@@ -85,10 +85,10 @@ park_code:
     b.hi    open_v3
 
     ldr     x0, [x20, #PARK_FACT_GIC_DISTRIBUTOR]
-    take_sgis                           // a CPU's own copies of the registers
+    take_sgis bic                       // a CPU's own copies of the registers
     mov     w1, #0xff
     str     w1, [x24, #GICC_PMR]
-    mov     w1, #1
+    mov     w1, #1                      // group 0, or what the Non-secure view has in its place
     str     w1, [x24, #GICC_CTLR]
     b       parked
 
@@ -100,7 +100,7 @@ open_v3:
 1:  ldr     w1, [x0, #GICR_WAKER]
     tbnz    w1, #WAKER_ASLEEP, 1b       // one that stays asleep is a CPU that does not answer
     add     x0, x0, #GICR_SGI
-    take_sgis
+    take_sgis orr
     cmp     x21, #2
     b.ne    2f
     mrs     x1, S3_4_C12_C9_5           // ICC_SRE_EL2

@@ -18,8 +18,9 @@
 //   and jumps with x0 = 0.
 //
 // Either way it arrives at the level at which it came, with D, A, I and F masked, MMU and caches
-// off, its instruction cache invalidated, no SGI active, and its GIC interface closed again (group
-// 1 off; SRE on, redistributor awake).
+// off, its instruction cache invalidated, no SGI active, and its GIC interface closed again (with
+// GICv3 group 1 off, SRE on and the redistributor awake). Its SGIs are in group 1 of a GICv3, and
+// of a GICv2 in the group that an interface opens by bit 0, which is what systems use.
 //
 // The code reads and writes memory with its caches off: who fills a page, or writes to it with
 // caches on, cleans to the point of coherency, and invalidates before reading. The page is the
