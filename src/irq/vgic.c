@@ -70,7 +70,6 @@ static void reset_interface(struct vgic_cpu *c)
     memset(c->ap0r, 0, sizeof(c->ap0r));
     memset(c->ap1r, 0, sizeof(c->ap1r));
     c->more_aprs = c->vgic->aprs > 1;
-    c->slow = vgic_is_v2(c->vgic);
 }
 
 static void reset_cpu(struct vgic_cpu *c)
@@ -83,6 +82,7 @@ static void reset_cpu(struct vgic_cpu *c)
     c->ready = 0;
     c->inbox = 0;
     c->asleep = true;
+    c->slow = vgic_is_v2(c->vgic);
     reset_interface(c);
 }
 

@@ -2,6 +2,8 @@
 // The virtual GIC: what a driver relies on, one case at a time, and random use against a model.
 #include "vgic_machine.h"
 
+#include "irq/vgic_state.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -267,8 +269,17 @@ static void test_interface_reset(void **state)
     assert_int_equal(rdist_read(VGIC_RDIST_SIZE + 0x10300, 4), 1 << 3);
 }
 
-// A sleeper with its timer interrupt in flight has nobody who watches its timer: it is woken to
-// look itself when software ends the interrupt behind its back.
+// While another vCPU keeps interrupts out of list registers, one that is turned on does not take
+// the short way, which would put them there.
+static void test_interface_reset_while_taken(void **state)
+{
+    struct vgic_cpu *c = machine.vcpu[2].vgic;
+    (void)state;
+    vgic_refold(machine.vgic, 1 << 2);
+    vgic_reset_interface(c);
+    assert_true(c->slow);
+}
+
 // By vCPU v: an edge, routed to vCPU `to`.
 static void set_up_spi(int v, uint32_t intid, uint64_t to)
 {
@@ -345,6 +356,8 @@ static void test_timer_reprogrammed_in_time(void **state)
     assert_int_equal(fake_gic->ppi_active, 0);
 }
 
+// A sleeper with its timer interrupt in flight has nobody who watches its timer: it is woken to
+// look itself when software ends the interrupt behind its back.
 static void test_sleeping_timer_let_go(void **state)
 {
     uint64_t frame = 2 * (uint64_t)VGIC_RDIST_SIZE + 0x10000;
@@ -392,6 +405,7 @@ int main(void)
         cmocka_unit_test_setup(test_sgis_by_affinity, fresh),
         cmocka_unit_test_setup(test_short_ways, fresh),
         cmocka_unit_test_setup(test_interface_reset, fresh),
+        cmocka_unit_test_setup(test_interface_reset_while_taken, fresh),
         cmocka_unit_test_setup(test_first_deactivation_of_anothers, fresh),
         cmocka_unit_test_setup(test_active_elsewhere, fresh),
         cmocka_unit_test_setup(test_timer_reprogrammed_in_time, fresh),
