@@ -160,8 +160,3 @@ void gic_set_ppi_active(uint32_t intid, bool active)
 {
     driver->set_ppi_active(intid, active);
 }
-
-unsigned gic_list_registers(void)
-{
-    return driver->list_registers();
-}

@@ -62,5 +62,4 @@ void gic_send_sgi(unsigned cpu, uint32_t sgi); // to CPU number cpu
 void gic_send_sgi_others(uint32_t sgi);
 void gic_enable_spi(uint32_t intid, unsigned cpu, bool level);
 void gic_set_ppi_active(uint32_t intid, bool active); // this CPU's
-unsigned gic_list_registers(void);
 const struct gic_config *gic_config(void);

@@ -31,7 +31,6 @@ struct gic_driver {
     void (*route_spi)(uint32_t intid, unsigned cpu);
     void (*send_sgi_others)(uint32_t sgi);
     void (*set_ppi_active)(uint32_t intid, bool active);
-    unsigned (*list_registers)(void);
 };
 
 extern const struct gic_driver gic_v2, gic_v3;

@@ -120,16 +120,10 @@ static void set_ppi_active(uint32_t intid, bool active)
     mmio_write32(this_cpu()->gicr + offset, UINT32_C(1) << intid);
 }
 
-static unsigned list_registers(void)
-{
-    return ICH_VTR_LISTREGS(ich_read_vtr());
-}
-
 const struct gic_driver gic_v3 = {
     .init = init,
     .init_cpu = init_cpu,
     .route_spi = route_spi,
     .send_sgi_others = send_sgi_others,
     .set_ppi_active = set_ppi_active,
-    .list_registers = list_registers,
 };
