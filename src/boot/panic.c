@@ -43,9 +43,7 @@ static void begin(void)
     }
     log_break_lock();
     console_panic();
-    if (gic_config() != NULL) {
-        gic_send_sgi_others(HOST_SGI_STOP);
-    }
+    gic_send_sgi_others(HOST_SGI_STOP);
 }
 
 static void print_address(const char *what, uint64_t address)

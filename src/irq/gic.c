@@ -17,8 +17,8 @@
 
 uint64_t gic_sgi_targets[MAX_CPUS];
 static struct gic_config machine_gic;
-static const struct gic_driver *driver; // NULL until gic_choose()
-static unsigned spi_limit;              // first INTID that is no SPI of the distributor's
+static const struct gic_driver *driver;
+static unsigned spi_limit; // first INTID that is no SPI of the distributor's
 
 const struct gic_config *gic_config(void)
 {
@@ -137,7 +137,7 @@ void gic_send_sgi(unsigned cpu, uint32_t sgi)
 
 void gic_send_sgi_others(uint32_t sgi)
 {
-    if (driver != NULL) {
+    if (gic_sgi_targets[this_cpu()->id] != 0) { // or what it takes is not mapped, or UNDEFINED
         driver->send_sgi_others(sgi);
     }
 }

@@ -59,7 +59,7 @@ static inline uint32_t gic_intid(bool v2, uint32_t ack)
 void gic_eoi(bool v2, uint32_t ack);           // priority drop (EOI mode 1: not deactivated)
 void gic_deactivate(bool v2, uint32_t ack);    // in force from the next ERET or ISB
 void gic_send_sgi(unsigned cpu, uint32_t sgi); // to CPU number cpu
-void gic_send_sgi_others(uint32_t sgi);
+void gic_send_sgi_others(uint32_t sgi);        // none before gic_init_cpu() on this CPU
 void gic_enable_spi(uint32_t intid, unsigned cpu, bool level);
 void gic_set_ppi_active(uint32_t intid, bool active); // this CPU's
 const struct gic_config *gic_config(void);

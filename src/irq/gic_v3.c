@@ -101,11 +101,11 @@ static int init_cpu(void)
         return ERR_TIMEOUT;
     }
     reset_private(cpu->gicr);
-    gic_sgi_targets[cpu->id] = gic_sgi_to(cpu->mpidr);
     if (!icc_enable_el2()) {
         log_warn("GIC: firmware keeps the CPU interface of CPU %u from EL2", cpu->id);
         return ERR_UNSUPPORTED;
     }
+    gic_sgi_targets[cpu->id] = gic_sgi_to(cpu->mpidr);
     return 0;
 }
 
