@@ -428,9 +428,9 @@ static void build_failed(struct vm *vm, const char *what, int err)
     announce_off();
 }
 
+// It has been claimed.
 static void start_vcpu(struct vcpu *v, uint64_t entry, uint64_t arg)
 {
-    CHECK(sched_claim(v));
     vcpu_reset(v, gpa(entry), arg);
     caches_start(v);
     sched_start(v);
@@ -439,6 +439,20 @@ static void start_vcpu(struct vcpu *v, uint64_t entry, uint64_t arg)
 static uint64_t entry_of(const struct vm *vm)
 {
     return vm->config->firmware == FIRMWARE_UEFI ? FLASH_BASE : VM_RAM_BASE + vm->plan.kernel;
+}
+
+// All count as on before one executes anything: the first instruction may turn its vCPU off, or
+// another one on.
+static void start_vcpus(struct vm *vm)
+{
+    unsigned count = vm->config->cpu_boot == CPU_BOOT_PSCI ? 1 : vm->config->cpus;
+    for (unsigned i = 0; i < count; i++) {
+        CHECK(sched_claim(vm->vcpu[i]));
+    }
+    start_vcpu(vm->vcpu[0], entry_of(vm), VM_RAM_BASE + vm->plan.dtb);
+    for (unsigned i = 1; i < count; i++) {
+        start_vcpu(vm->vcpu[i], park_entry(describe_mailbox(vm, i)), 0);
+    }
 }
 
 static void build_finish(struct vm *vm)
@@ -453,10 +467,7 @@ static void build_finish(struct vm *vm)
     set_state(vm, VM_RUNNING);
     log_info("%s: %lu MiB, %u vCPUs, started", vm->config->name, vm->config->memory >> 20,
              vm->config->cpus);
-    start_vcpu(vm->vcpu[0], entry_of(vm), VM_RAM_BASE + vm->plan.dtb);
-    for (unsigned i = 1; i < vm->config->cpus && vm->config->cpu_boot != CPU_BOOT_PSCI; i++) {
-        start_vcpu(vm->vcpu[i], park_entry(describe_mailbox(vm, i)), 0);
-    }
+    start_vcpus(vm);
 }
 
 // What NVRAM has of it is there.

@@ -51,8 +51,12 @@ bool sched_claim(struct vcpu *v)
     return true;
 }
 
+// From the first one on a guest executes: no vCPU of its VM is missing among those that are on.
 void sched_start(struct vcpu *v)
 {
+    for (unsigned i = 0; i < VCPUS; i++) {
+        assert_int_not_equal(vm->vcpu[i]->state, VCPU_OFF);
+    }
     v->state = VCPU_READY;
 }
 
@@ -187,6 +191,7 @@ static int setup(void **state)
                                         .dtb_offset = DTB_ANYWHERE,
                                         .memory = 8 << 20,
                                         .cpus = VCPUS,
+                                        .cpu_boot = CPU_BOOT_SPIN_TABLE,
                                         .weight = 100,
                                         .affinity = 1,
                                         .kernel = {kernel, sizeof(kernel)},
