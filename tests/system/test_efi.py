@@ -87,13 +87,14 @@ def test_debian_with_acpi(boot):
     machine.expect("^newel: web: off$", 60)
 
 
-@pytest.mark.parametrize("method, tables, told", [
-    ("parking", "acpi", "psci: is not implemented in ACPI"),
-    ("spin-table", "dt", "SMP: Total of 4"),
+@pytest.mark.parametrize("method, tables, told, gic", [
+    ("parking", "acpi", "psci: is not implemented in ACPI", 3),
+    ("parking", "acpi", "psci: is not implemented in ACPI", 2),
+    ("spin-table", "dt", "SMP: Total of 4", 3),
 ])
-def test_starting_processors(boot, method, tables, told):
+def test_starting_processors(boot, method, tables, told, gic):
     """Without PSCI Linux has no way to power off but EFI's."""
-    machine = boot(manifest(linux("quad", cpus=4, tables=f'"{tables}"', cpu_boot=f'"{method}"', **EFI)))
+    machine = boot(manifest(linux("quad", cpus=4, tables=f'"{tables}"', cpu_boot=f'"{method}"', **EFI)), gic=gic)
     shell(machine)
     check_log(machine, "SMP: Total of 4 processors activated", told)
     assert run(machine, "nproc; ls /proc/device-tree/psci 2>/dev/null") == ("4", 1)
