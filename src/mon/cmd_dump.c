@@ -158,13 +158,13 @@ static bool scan_step(struct work *work)
     if (d->taken < d->count) {
         return true;
     }
-    if (d->scan.scan.ended || d->full) {
+    if (d->scan.over || d->full) {
         return tell(d);
     }
     d->taken = 0;
     int err = vm_scan_step(&d->scan, d->runs, RUNS, &d->count);
 
-    return err == 0 || d->scan.scan.ended || give_up(d, "its vCPU is off");
+    return err == 0 || d->scan.over || give_up(d, "its vCPU is off");
 }
 
 // The kernel's half by the kernel's own tables, where they are known: while a program runs the

@@ -124,13 +124,13 @@ static bool scan_step(struct work *work)
         show(j);
         return true;
     }
-    if (j->scan.scan.ended) {
+    if (j->scan.over) {
         return finish(j, "done");
     }
     j->shown = 0;
     int err = vm_scan_step(&j->scan, j->runs, RUNS, &j->count);
 
-    return err == 0 || j->scan.scan.ended || finish(j, "its vCPU is off");
+    return err == 0 || j->scan.over || finish(j, "its vCPU is off");
 }
 
 // ---- The command ----

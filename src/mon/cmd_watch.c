@@ -159,7 +159,7 @@ static bool scan_step(struct work *work)
     if (err == 0) {
         return true;
     }
-    if (!j->scan.scan.ended) {
+    if (!j->scan.over) {
         return fail(j, "its vCPU is off");
     }
     j->work.step = protect_step;

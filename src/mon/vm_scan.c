@@ -90,12 +90,19 @@ static void leave_foreign(const struct walk_regs *own, uint64_t vttbr)
     tlbi_vmid_local(vttbr);
 }
 
-static unsigned collect(struct scan *scan, struct scan_run *runs, unsigned most)
+static unsigned collect(struct vm_scan *s, struct scan_run *runs, unsigned most)
 {
-    unsigned count = 0, steps = VM_SCAN_STEPS;
+    unsigned count = 0;
 
-    while (count < most && scan_next(scan, &steps, &runs[count]) == SCAN_FOUND) {
-        count++;
+    for (unsigned n = 0; n < VM_SCAN_STEPS && count < most; n++) {
+        unsigned step = 1;
+        enum scan_status status = scan_next(&s->scan, &step, &runs[count]);
+
+        count += status == SCAN_FOUND;
+        if (status == SCAN_ENDED) {
+            s->over = true;
+            break;
+        }
     }
     return count;
 }
@@ -114,7 +121,7 @@ static unsigned look(struct vm_scan *s, const struct vcpu *v, struct scan_run *r
     if (foreign) {
         enter_foreign(s, v->vttbr);
     }
-    unsigned count = collect(&s->scan, runs, most);
+    unsigned count = collect(s, runs, most);
 
     if (foreign) {
         leave_foreign(&own, v->vttbr);
@@ -169,5 +176,5 @@ int vm_scan_step(struct vm_scan *s, struct scan_run *runs, unsigned most, unsign
     *count = look(s, v, runs, most);
     vcpu_save(v);
     sched_give_back(v, was);
-    return s->scan.ended && *count < most ? ERR_NOENT : 0;
+    return s->over ? ERR_NOENT : 0;
 }
