@@ -5,6 +5,7 @@
 #include "arch/cache.h"
 #include "con/console.h"
 #include "cpu/sched.h"
+#include "cpu/timer.h"
 #include "lib/bits.h"
 #include "lib/error.h"
 #include "mem/backing.h"
@@ -19,8 +20,8 @@
 
 #include <string.h>
 
-#define RUNS         32   // of one piece of work
-#define SEARCH_PAGES 1024 // likewise
+#define RUNS         32 // of one piece of work
+#define SEARCH_PAGES 4  // between two looks at the clock: each may hold what a guest made a note of
 #define LEAST_PAGES  (CORE_NOTES_SIZE / PAGE_SIZE + 1)
 
 // One at a time, from the command to `dump NAME --end`.
@@ -190,9 +191,12 @@ static bool search_step(struct work *work)
         return give_up(d, why);
     }
     walk_registers_of(d->vm->vcpu[0], &regs);
-    bool over =
-        vmcoreinfo_search(&d->info, &d->vm->space.s2, &regs, &d->searched, end, SEARCH_PAGES);
-
+    uint64_t until = timer_now() + timer_ticks_from_us(VM_SCAN_US);
+    bool over;
+    do {
+        over =
+            vmcoreinfo_search(&d->info, &d->vm->space.s2, &regs, &d->searched, end, SEARCH_PAGES);
+    } while (!over && timer_now() < until);
     vm_scan_release(&d->scan);
     return !over || begin_scan(d);
 }

@@ -8,8 +8,9 @@
 
 #include <stdbool.h>
 
-// Of one step: as many AT and walks, a few hundred microseconds.
+// Of one step: no more AT and walks, nor time, but for the last of them.
 #define VM_SCAN_STEPS 256
+#define VM_SCAN_US    500
 
 struct vm;
 struct vcpu;
