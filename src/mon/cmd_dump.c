@@ -28,7 +28,9 @@
 static struct dump {
     struct work work;
     bool busy, ended; // atomic
-    bool at_work;     // atomic; while it is, all else is the work's own
+    // Atomic. Whoever sets it has all else, and alone gives up; the work has it from the beginning,
+    // and leaves it when all is told.
+    bool at_work;
     struct vm *vm;
     bool was_running;
     hpa_t memory;
@@ -56,12 +58,6 @@ static void free_memory(struct dump *d)
     }
 }
 
-static bool leave(struct dump *d)
-{
-    __atomic_store_n(&d->at_work, false, __ATOMIC_RELEASE);
-    return false;
-}
-
 static bool give_up(struct dump *d, const char *why)
 {
     console_printf("dump: %s: %s\n", name_of(d), why);
@@ -69,8 +65,18 @@ static bool give_up(struct dump *d, const char *why)
     if (d->was_running && vm_scan_life_of(d->vm) == d->scan.life) {
         (void)vm_resume(d->vm);
     }
-    (void)leave(d);
     __atomic_store_n(&d->busy, false, __ATOMIC_RELEASE); // from here on it may be another dump's
+    return false;
+}
+
+// To be ended by the operator from now on, if that has not been asked for already.
+static bool leave(struct dump *d)
+{
+    __atomic_store_n(&d->at_work, false, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&d->ended, __ATOMIC_SEQ_CST) &&
+        !__atomic_exchange_n(&d->at_work, true, __ATOMIC_SEQ_CST)) {
+        return give_up(d, "ended");
+    }
     return false;
 }
 
@@ -263,9 +269,10 @@ static void end(const struct invocation *in, const struct vm *vm)
 {
     if (!__atomic_load_n(&dump.busy, __ATOMIC_ACQUIRE) || dump.vm != vm) {
         monitor_error(in, 0, "there is no dump of it");
-    } else if (__atomic_load_n(&dump.at_work, __ATOMIC_ACQUIRE)) {
-        __atomic_store_n(&dump.ended, true, __ATOMIC_RELAXED);
-    } else {
+        return;
+    }
+    __atomic_store_n(&dump.ended, true, __ATOMIC_SEQ_CST);
+    if (!__atomic_exchange_n(&dump.at_work, true, __ATOMIC_SEQ_CST)) {
         (void)give_up(&dump, "ended");
     }
 }
