@@ -219,6 +219,15 @@ static void begin(const struct invocation *in, struct vm *vm, const struct reque
     sched_work(&job.work);
 }
 
+static void stop(const struct invocation *in, const struct vm *vm)
+{
+    if (!__atomic_load_n(&job.busy, __ATOMIC_ACQUIRE) || job.scan.vm != vm) {
+        monitor_error(in, 0, "there is no scan of it");
+    } else {
+        __atomic_store_n(&job.stop, true, __ATOMIC_RELAXED);
+    }
+}
+
 static void run_scan(const struct invocation *in)
 {
     struct vm *vm = monitor_arg_vm(in, 0);
@@ -228,7 +237,7 @@ static void run_scan(const struct invocation *in)
         return;
     }
     if (request.stop) {
-        __atomic_store_n(&job.stop, true, __ATOMIC_RELAXED);
+        stop(in, vm);
     } else if (vm->state != VM_RUNNING && vm->state != VM_PAUSED) {
         monitor_error(in, 0, "%s is %s", vm->config->name, vm_state_name(vm->state));
     } else {

@@ -766,7 +766,9 @@ static void test_scan(void **state)
     assert_answer("scan alpha", "scan alpha: a scan of alpha goes on; --stop ends it\n");
     assert_false(queued->step(queued)); // sched_borrow() says that it is off
     queued = NULL;
+    assert_answer("scan alpha --stop", "scan alpha: there is no scan of it\n");
     assert_answer("scan alpha --user", "");
+    assert_answer("scan beta --stop", "scan beta: there is no scan of it\n");
     assert_answer("scan alpha --stop", "");
     assert_false(queued->step(queued));
     queued = NULL;
@@ -820,8 +822,13 @@ static void test_watch_and_dump(void **state)
     assert_answer("watch alpha 0x1000+0x1000 pause", "");
     assert_answer("watch alpha 0x1000+0x1000",
                   "watch alpha: a range of alpha is still being looked for code\n");
-    assert_false(queued->step(queued)); // its vCPU is off
     assert_answer("unwatch alpha", "");
+    assert_false(queued->step(queued));
+    assert_non_null(strstr(output, "watch: alpha: stopped; nothing is watched"));
+    assert_answer("watch alpha 0x1000+0x1000 pause", "");
+    assert_answer("unwatch beta", "");
+    assert_false(queued->step(queued));
+    assert_non_null(strstr(output, "watch: alpha: its vCPU is off; nothing is watched"));
     queued = NULL;
     assert_answer("dump alpha --end", "dump alpha: there is no dump of it\n");
     assert_answer("dump alpha --stop", "dump alpha --stop: it is --end\n");
