@@ -107,7 +107,8 @@ def gdb(core, symbols, tmp_path, *commands):
     words = ["gdb-multiarch", "-nx", "-batch", "-ex", "set print frame-arguments none", "-c", core, "-ex", f"symbol-file {path}"]
     for command in commands:
         words += ["-ex", command]
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=240).stdout
+    patience = 240 * newel.PATIENCE
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=patience).stdout
 
 
 @pytest.mark.parametrize("populate", ["eager", "lazy"])
