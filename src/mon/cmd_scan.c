@@ -100,16 +100,20 @@ static void show(struct job *j)
     }
 }
 
+// Whoever reads the line may begin another scan.
 static bool finish(struct job *j, const char *how)
 {
-    const struct scan *s = &j->scan.scan;
+    const struct scan s = j->scan.scan;
+    const char *name = j->scan.vm->config->name;
+    unsigned lines = j->lines;
+    bool rest = j->scan.begun && !s.ended;
 
-    console_printf("scan: %s: %s; %u runs of %lu leaves, %lu holes, by %lu AT\n",
-                   j->scan.vm->config->name, how, j->lines, s->leaves, s->holes, s->ats);
-    if (j->scan.begun && !s->ended) {
-        console_printf("scan: the rest is 0x%lx+0x%lx\n", s->next, s->last - s->next + 1);
-    }
     __atomic_store_n(&j->busy, false, __ATOMIC_RELEASE);
+    console_printf("scan: %s: %s; %u runs of %lu leaves, %lu holes, by %lu AT\n", name, how, lines,
+                   s.leaves, s.holes, s.ats);
+    if (rest) {
+        console_printf("scan: the rest is 0x%lx+0x%lx\n", s.next, s.last - s.next + 1);
+    }
     return false;
 }
 

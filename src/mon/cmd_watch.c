@@ -37,10 +37,10 @@ static bool lives(const struct watch *w)
     return vm_scan_life_of(w->vm) == w->life;
 }
 
-static bool finish(struct job *j)
+// Before it is told how it went: whoever reads that may begin another.
+static void finish(struct job *j)
 {
     __atomic_store_n(&j->busy, false, __ATOMIC_RELEASE);
-    return false;
 }
 
 // All or nothing: takes back what was protected, and was not lost when the VM was reset.
@@ -54,8 +54,11 @@ static bool fail(struct job *j, const char *why)
         }
         watch_remove(w);
     }
-    console_printf("watch: %s: %s; nothing is watched\n", name_of(j), why);
-    return finish(j);
+    const char *name = name_of(j);
+
+    finish(j);
+    console_printf("watch: %s: %s; nothing is watched\n", name, why);
+    return false;
 }
 
 static bool succeed(struct job *j)
@@ -65,8 +68,12 @@ static bool succeed(struct job *j)
     for (size_t n = 0; n < j->count; n++) {
         pages += j->found[n].size / PAGE_SIZE;
     }
-    console_printf("watch: %s: %lu pages in %zu ranges\n", name_of(j), pages, j->count);
-    return finish(j);
+    size_t ranges = j->count;
+    const char *name = name_of(j);
+
+    finish(j);
+    console_printf("watch: %s: %lu pages in %zu ranges\n", name, pages, ranges);
+    return false;
 }
 
 static bool is_stopped(const struct job *j)
