@@ -189,7 +189,7 @@ class Control:
 
     @staticmethod
     def _connect(path, alive, timeout):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while True:
             connection = socket.socket(socket.AF_UNIX)
             try:
@@ -259,7 +259,7 @@ class Machine:
         if not self.control.stopped.wait(timeout):
             return None
         try:
-            self.process.wait(30)
+            self.process.wait(30 * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
         return self.control.reason or "qemu-exit"
@@ -316,7 +316,7 @@ class Machine:
         while self._read(0.2):
             if time.monotonic() > deadline:
                 raise ExpectError(f"the machine did not end within {timeout} s; the console's end:\n{self.tail()}")
-        return self.wait(10)
+        return self.wait(10 * PATIENCE)
 
     def _expect_prompt(self, timeout):
         """Leaves the position before the prompt, so that the command typed there is found as a line with it."""

@@ -129,7 +129,7 @@ static void look(struct scan *s, struct scan_run *piece)
     bool has_low = walk_half(r, false, &low.half), has_high = walk_half(r, true, &high.half);
     uint64_t high_first = has_high ? -BIT(high.half.input_bits) : 0; // 0: there is none
 
-    low.last = BIT(low.half.input_bits) - 1;
+    low.last = has_low ? BIT(low.half.input_bits) - 1 : 0; // else it may be 64 bits, by TnSZ
     high.last = UINT64_MAX;
     if (has_low && piece->va <= low.last) {
         probe(s, piece, &low);

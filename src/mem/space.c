@@ -336,19 +336,20 @@ static OUTLINE enum space_answer answer_fault(struct space *sp, gpa_t at, enum s
     return err == 0 ? SPACE_RETRY : SPACE_NO_MEMORY;
 }
 
-// Of a device nothing can be in the caches, and Newel has it not mapped.
-static void look_at_device(struct stage2 *s2, hpa_t pa, uint64_t size)
+static void look_away(struct stage2 *s2, hpa_t pa, uint64_t size)
 {
     (void)s2;
     (void)pa;
     (void)size;
 }
 
+// Of a device nothing can be in the caches, and Newel has it not mapped. What is executed was
+// cleaned before it was shown, and nobody writes to it.
 static void resume_shown(struct space *sp, unsigned i, gpa_t at)
 {
-    bool device = sp->shown[i].type == S2_DEVICE;
+    bool still = sp->shown[i].type == S2_DEVICE || (sp->shown[i].rights & S2_X) != 0;
 
-    stage2_resume(&sp->s2, at, device ? look_at_device : look_at_suspended);
+    stage2_resume(&sp->s2, at, still ? look_away : look_at_suspended);
 }
 
 // A page that is shown can have been suspended with all others.

@@ -79,8 +79,9 @@ int space_loaded(struct space *sp, gpa_t base, uint64_t size);
 bool space_reset_step(struct space *sp, uint64_t *at);
 
 // Shows the guest pages beside RAM that are no memory of its own: S2_NORMAL is Newel's, S2_DEVICE
-// the machine's. SPACE_SHOWN times at most, before a vCPU runs; they stay when the space is reset.
-// Takes up to two tables where no 2 MiB boundary is crossed. Errors as stage2_map().
+// the machine's. What is to be executed (S2_X) is in memory by then, beyond all caches, and is
+// never written again. SPACE_SHOWN times at most, before a vCPU runs; they stay when the space is
+// reset. Takes up to two tables where no 2 MiB boundary is crossed. Errors as stage2_map().
 int space_show(struct space *sp, gpa_t at, hpa_t pages, uint64_t size, enum s2_rights rights,
                enum s2_memtype type);
 

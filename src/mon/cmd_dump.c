@@ -5,6 +5,7 @@
 #include "arch/cache.h"
 #include "con/console.h"
 #include "cpu/sched.h"
+#include "cpu/timer.h"
 #include "lib/bits.h"
 #include "lib/error.h"
 #include "mem/backing.h"
@@ -19,15 +20,17 @@
 
 #include <string.h>
 
-#define RUNS         32   // of one piece of work
-#define SEARCH_PAGES 1024 // likewise
+#define RUNS         32 // of one piece of work
+#define SEARCH_PAGES 4  // between two looks at the clock: each may hold what a guest made a note of
 #define LEAST_PAGES  (CORE_NOTES_SIZE / PAGE_SIZE + 1)
 
 // One at a time, from the command to `dump NAME --end`.
 static struct dump {
     struct work work;
     bool busy, ended; // atomic
-    bool at_work;     // atomic; while it is, all else is the work's own
+    // Atomic. Whoever sets it has all else, and alone gives up; the work has it from the beginning,
+    // and leaves it when all is told.
+    bool at_work;
     struct vm *vm;
     bool was_running;
     hpa_t memory;
@@ -55,21 +58,27 @@ static void free_memory(struct dump *d)
     }
 }
 
-static bool leave(struct dump *d)
-{
-    __atomic_store_n(&d->at_work, false, __ATOMIC_RELEASE);
-    return false;
-}
-
 static bool give_up(struct dump *d, const char *why)
 {
-    console_printf("dump: %s: %s\n", name_of(d), why);
+    const char *name = name_of(d);
+
     free_memory(d);
     if (d->was_running && vm_scan_life_of(d->vm) == d->scan.life) {
         (void)vm_resume(d->vm);
     }
-    (void)leave(d);
     __atomic_store_n(&d->busy, false, __ATOMIC_RELEASE); // from here on it may be another dump's
+    console_printf("dump: %s: %s\n", name, why);
+    return false;
+}
+
+// To be ended by the operator from now on, if that has not been asked for already.
+static bool leave(struct dump *d)
+{
+    __atomic_store_n(&d->at_work, false, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&d->ended, __ATOMIC_SEQ_CST) &&
+        !__atomic_exchange_n(&d->at_work, true, __ATOMIC_SEQ_CST)) {
+        return give_up(d, "ended");
+    }
     return false;
 }
 
@@ -158,13 +167,13 @@ static bool scan_step(struct work *work)
     if (d->taken < d->count) {
         return true;
     }
-    if (d->scan.scan.ended || d->full) {
+    if (d->scan.over || d->full) {
         return tell(d);
     }
     d->taken = 0;
     int err = vm_scan_step(&d->scan, d->runs, RUNS, &d->count);
 
-    return err == 0 || d->scan.scan.ended || give_up(d, "its vCPU is off");
+    return err == 0 || d->scan.over || give_up(d, "its vCPU is off");
 }
 
 // The kernel's half by the kernel's own tables, where they are known: while a program runs the
@@ -190,9 +199,12 @@ static bool search_step(struct work *work)
         return give_up(d, why);
     }
     walk_registers_of(d->vm->vcpu[0], &regs);
-    bool over =
-        vmcoreinfo_search(&d->info, &d->vm->space.s2, &regs, &d->searched, end, SEARCH_PAGES);
-
+    uint64_t until = timer_now() + timer_ticks_from_us(VM_SCAN_US);
+    bool over;
+    do {
+        over =
+            vmcoreinfo_search(&d->info, &d->vm->space.s2, &regs, &d->searched, end, SEARCH_PAGES);
+    } while (!over && timer_now() < until);
     vm_scan_release(&d->scan);
     return !over || begin_scan(d);
 }
@@ -259,9 +271,10 @@ static void end(const struct invocation *in, const struct vm *vm)
 {
     if (!__atomic_load_n(&dump.busy, __ATOMIC_ACQUIRE) || dump.vm != vm) {
         monitor_error(in, 0, "there is no dump of it");
-    } else if (__atomic_load_n(&dump.at_work, __ATOMIC_ACQUIRE)) {
-        __atomic_store_n(&dump.ended, true, __ATOMIC_RELAXED);
-    } else {
+        return;
+    }
+    __atomic_store_n(&dump.ended, true, __ATOMIC_SEQ_CST);
+    if (!__atomic_exchange_n(&dump.at_work, true, __ATOMIC_SEQ_CST)) {
         (void)give_up(&dump, "ended");
     }
 }

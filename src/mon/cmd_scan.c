@@ -100,16 +100,20 @@ static void show(struct job *j)
     }
 }
 
+// Whoever reads the line may begin another scan.
 static bool finish(struct job *j, const char *how)
 {
-    const struct scan *s = &j->scan.scan;
+    const struct scan s = j->scan.scan;
+    const char *name = j->scan.vm->config->name;
+    unsigned lines = j->lines;
+    bool rest = j->scan.begun && !s.ended;
 
-    console_printf("scan: %s: %s; %u runs of %lu leaves, %lu holes, by %lu AT\n",
-                   j->scan.vm->config->name, how, j->lines, s->leaves, s->holes, s->ats);
-    if (j->scan.begun && !s->ended) {
-        console_printf("scan: the rest is 0x%lx+0x%lx\n", s->next, s->last - s->next + 1);
-    }
     __atomic_store_n(&j->busy, false, __ATOMIC_RELEASE);
+    console_printf("scan: %s: %s; %u runs of %lu leaves, %lu holes, by %lu AT\n", name, how, lines,
+                   s.leaves, s.holes, s.ats);
+    if (rest) {
+        console_printf("scan: the rest is 0x%lx+0x%lx\n", s.next, s.last - s.next + 1);
+    }
     return false;
 }
 
@@ -124,13 +128,13 @@ static bool scan_step(struct work *work)
         show(j);
         return true;
     }
-    if (j->scan.scan.ended) {
+    if (j->scan.over) {
         return finish(j, "done");
     }
     j->shown = 0;
     int err = vm_scan_step(&j->scan, j->runs, RUNS, &j->count);
 
-    return err == 0 || j->scan.scan.ended || finish(j, "its vCPU is off");
+    return err == 0 || j->scan.over || finish(j, "its vCPU is off");
 }
 
 // ---- The command ----
@@ -219,6 +223,15 @@ static void begin(const struct invocation *in, struct vm *vm, const struct reque
     sched_work(&job.work);
 }
 
+static void stop(const struct invocation *in, const struct vm *vm)
+{
+    if (!__atomic_load_n(&job.busy, __ATOMIC_ACQUIRE) || job.scan.vm != vm) {
+        monitor_error(in, 0, "there is no scan of it");
+    } else {
+        __atomic_store_n(&job.stop, true, __ATOMIC_RELAXED);
+    }
+}
+
 static void run_scan(const struct invocation *in)
 {
     struct vm *vm = monitor_arg_vm(in, 0);
@@ -228,7 +241,7 @@ static void run_scan(const struct invocation *in)
         return;
     }
     if (request.stop) {
-        __atomic_store_n(&job.stop, true, __ATOMIC_RELAXED);
+        stop(in, vm);
     } else if (vm->state != VM_RUNNING && vm->state != VM_PAUSED) {
         monitor_error(in, 0, "%s is %s", vm->config->name, vm_state_name(vm->state));
     } else {

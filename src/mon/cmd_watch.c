@@ -18,7 +18,7 @@
 // One at a time, until its range is watched.
 static struct job {
     struct work work;
-    bool busy; // atomic
+    bool busy, stop; // atomic
     struct vm_scan scan;
     enum override_policy policy;
     struct watch found[WATCH_MOST];
@@ -32,23 +32,33 @@ static const char *name_of(const struct job *j)
 
 // ---- Steps ----
 
-static bool finish(struct job *j)
+static bool lives(const struct watch *w)
 {
-    __atomic_store_n(&j->busy, false, __ATOMIC_RELEASE);
-    return false;
+    return vm_scan_life_of(w->vm) == w->life;
 }
 
-// All or nothing: takes back what was protected.
+// Before it is told how it went: whoever reads that may begin another.
+static void finish(struct job *j)
+{
+    __atomic_store_n(&j->busy, false, __ATOMIC_RELEASE);
+}
+
+// All or nothing: takes back what was protected, and was not lost when the VM was reset.
 static bool fail(struct job *j, const char *why)
 {
     for (size_t n = 0; n < j->done; n++) {
         const struct watch *w = &j->found[n];
 
-        (void)vm_protect(w->vm, w->ipa, w->size, S2_RWX, OVERRIDE_LOG);
+        if (lives(w)) {
+            (void)vm_protect(w->vm, w->ipa, w->size, S2_RWX, OVERRIDE_LOG);
+        }
         watch_remove(w);
     }
-    console_printf("watch: %s: %s; nothing is watched\n", name_of(j), why);
-    return finish(j);
+    const char *name = name_of(j);
+
+    finish(j);
+    console_printf("watch: %s: %s; nothing is watched\n", name, why);
+    return false;
 }
 
 static bool succeed(struct job *j)
@@ -58,8 +68,17 @@ static bool succeed(struct job *j)
     for (size_t n = 0; n < j->count; n++) {
         pages += j->found[n].size / PAGE_SIZE;
     }
-    console_printf("watch: %s: %lu pages in %zu ranges\n", name_of(j), pages, j->count);
-    return finish(j);
+    size_t ranges = j->count;
+    const char *name = name_of(j);
+
+    finish(j);
+    console_printf("watch: %s: %lu pages in %zu ranges\n", name, pages, ranges);
+    return false;
+}
+
+static bool is_stopped(const struct job *j)
+{
+    return __atomic_load_n(&j->stop, __ATOMIC_RELAXED);
 }
 
 static bool is_free(const struct watch *w)
@@ -76,8 +95,14 @@ static bool protect_step(struct work *work)
     struct job *j = container_of(work, struct job, work);
     const struct watch *w = &j->found[j->done];
 
+    if (is_stopped(j)) {
+        return fail(j, "stopped");
+    }
     if (j->done == j->count) {
         return succeed(j);
+    }
+    if (!lives(w)) { // what was found there has nothing to do with what is there now
+        return fail(j, "it has been reset");
     }
     if (!is_free(w)) {
         return fail(j, "a page of it is protected or watched already");
@@ -149,6 +174,10 @@ static bool scan_step(struct work *work)
     struct job *j = container_of(work, struct job, work);
     struct scan_run runs[RUNS];
     unsigned count;
+
+    if (is_stopped(j)) {
+        return fail(j, "stopped");
+    }
     int err = vm_scan_step(&j->scan, runs, RUNS, &count);
 
     for (unsigned i = 0; i < count; i++) {
@@ -159,7 +188,7 @@ static bool scan_step(struct work *work)
     if (err == 0) {
         return true;
     }
-    if (!j->scan.scan.ended) {
+    if (!j->scan.over) {
         return fail(j, "its vCPU is off");
     }
     j->work.step = protect_step;
@@ -258,6 +287,9 @@ static void run_unwatch(const struct invocation *in)
 
     if (vm == NULL || (monitor_arg(in, 1) != NULL && !read_pages(in, &start, &size))) {
         return;
+    }
+    if (__atomic_load_n(&job.busy, __ATOMIC_ACQUIRE) && job.scan.vm == vm) {
+        __atomic_store_n(&job.stop, true, __ATOMIC_RELAXED);
     }
     for (size_t n = 0; watch_get(vm, n, &w);) {
         if (w.va.v - start < size || start - w.va.v < w.size) {

@@ -8,8 +8,9 @@
 
 #include <stdbool.h>
 
-// Of one step: as many AT and walks, a few hundred microseconds.
+// Of one step: no more AT and walks, nor time, but for the last of them.
 #define VM_SCAN_STEPS 256
+#define VM_SCAN_US    500
 
 struct vm;
 struct vcpu;
@@ -20,6 +21,7 @@ struct vm_scan {
     gva_t first, last;
     uint64_t root[2]; // TTBRn_EL1 in place of the vCPU's own, 0 for that
     bool begun;       // regs are known
+    bool over;        // all runs have been told; scan.ended is true when all have been found
     // As they were at the first step: of one process, whoever runs later.
     struct walk_regs regs;
     struct scan scan;
@@ -35,7 +37,7 @@ void vm_scan_start(struct vm_scan *s, struct vm *vm, gva_t first, gva_t last,
 bool vm_scan_is_root(const struct vm *vm, uint64_t ttbr);
 
 // One step, by a step of work: up to `most` runs, *count of them. 0 while there may be more, then
-// ERR_NOENT at the end, with runs or without: by s->scan.ended, or since the vCPU is off.
+// ERR_NOENT at the end, with runs or without: by s->over, or since the vCPU is off.
 int vm_scan_step(struct vm_scan *s, struct scan_run *runs, unsigned most, unsigned *count);
 
 // Keeps the VM what it is, with its vCPUs and stage 2, for less than a millisecond: its lock is

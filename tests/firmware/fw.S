@@ -153,10 +153,12 @@ vectors:
     b       .
     .balign 128
     .endr
+    msr     tpidr_el3, x29
     mrs     x29, esr_el3
     lsr     x29, x29, #26
     cmp     x29, #0x17
     b.ne    .
+    mrs     x29, tpidr_el3              // the caller's frame
     mov     x0, #-1
     eret
     .balign 128

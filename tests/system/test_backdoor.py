@@ -20,7 +20,7 @@ def probe_lines(text):
 
 def on_newel():
     done = subprocess.run([os.path.join(newel.TOP, "tools", "run"), "--timeout", "60", MANIFEST], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, check=True, timeout=90)
+                          stdout=subprocess.PIPE, check=True, timeout=90 * newel.PATIENCE)
     return probe_lines(done.stdout.decode(errors="replace"))
 
 
@@ -29,7 +29,7 @@ def on_x86(identity, tmp_path):
     command = [QEMU_X86, "-machine", "pc,vmport=on", "-cpu", "qemu64", "-m", "64", "-display", "none", "-monitor", "none", "-net", "none"]
     command += ["-serial", f"file:{serial}", "-device", "isa-debug-exit,iobase=0xf4", "-no-reboot", "-uuid", str(identity)]
     done = subprocess.run([*command, "-kernel", os.path.join(GUESTS, "x86", "backdoor_probe")], stdin=subprocess.DEVNULL, check=False,
-                          timeout=90)
+                          timeout=90 * newel.PATIENCE)
     assert done.returncode == 1  # isa-debug-exit makes it so from the 0 that was written
     return probe_lines(serial.read_text(errors="replace"))
 

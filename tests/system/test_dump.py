@@ -107,7 +107,8 @@ def gdb(core, symbols, tmp_path, *commands):
     words = ["gdb-multiarch", "-nx", "-batch", "-ex", "set print frame-arguments none", "-c", core, "-ex", f"symbol-file {path}"]
     for command in commands:
         words += ["-ex", command]
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=240).stdout
+    patience = 240 * newel.PATIENCE
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=patience).stdout
 
 
 @pytest.mark.parametrize("populate", ["eager", "lazy"])
@@ -211,6 +212,9 @@ def test_the_tool_refuses(tmp_path):
     assert status == 1 and "no headers of a core file" in said
     status, said = run("--with", "false {file}", path, "0x0+0x1000", "0x1000+0x1000")
     assert status == 1 and said.startswith("dump: no 4096 bytes by: false")
+    for command in ("reader {address} {file}", "reader { }", "reader '"):
+        status, said = run("--with", command, path, "0x0+0x1000", "0x1000+0x1000")
+        assert status == 1 and said.startswith("dump: a COMMAND has {start}, {size} and {file} in it")
     assert run("--with", reader, path, "0x0", "0x1000+0x1000")[0] == 2
     # One range of one page, by the same reader.
     head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, 183, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)

@@ -43,7 +43,7 @@ def check_log(machine, *wanted):
 def check_clock(machine):
     assert run(machine, "cat /sys/class/rtc/rtc0/name")[0].startswith("rtc-efi")
     assert run(machine, "date -u -s '2040-02-28 23:59:30' && hwclock -u -w -f /dev/rtc0")[1] == 0
-    assert re.search("Feb 28 23:59:3. 2040", run(machine, "hwclock -u -r -f /dev/rtc0")[0])
+    assert re.search("Feb (28 23:59|29 00:0[0-4]):.. 2040", run(machine, "hwclock -u -r -f /dev/rtc0")[0])  # some time later
 
 
 def check_inventory(machine):

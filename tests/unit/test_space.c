@@ -773,6 +773,37 @@ static void shown_device(void **state)
     finish();
 }
 
+// Firmware's flash, all of which a reset has back in one step: not a line of it is maintained.
+static void shown_flash(void **state)
+{
+    (void)state;
+    gpa_t at = gpa(0);
+    size_t pages = BLOCK_SIZE / PAGE_SIZE + 1;
+    uint64_t progress = 0;
+    struct s2_entry e;
+    hpa_t image;
+
+    start((struct space_config){.lazy = true}, CTR_A57, false);
+    assert_int_equal(frames_alloc(OWNER_VM, pages, BLOCK_SIZE / PAGE_SIZE, &image), 0);
+    assert_int_equal(space_show(&sp, at, image, pages * PAGE_SIZE, S2_RX, S2_NORMAL), 0);
+    uint64_t lines = sp.coherence.lines_cleaned;
+
+    space_maintain_all(&sp);
+    assert_int_equal(space_fault(&sp, at, SPACE_WRITE, false), SPACE_OUTSIDE);
+    assert_int_equal(space_fault(&sp, at, SPACE_FETCH, false), SPACE_RETRY);
+    space_maintain_all(&sp);
+    while (space_reset_step(&sp, &progress)) {
+    }
+    for (size_t i = 0; i < pages; i++) {
+        assert_int_equal(stage2_lookup(&sp.s2, gpa_add(at, i * PAGE_SIZE), &e), 0);
+        assert_false(e.suspended);
+        assert_int_equal(e.rights, S2_RX);
+    }
+    assert_int_equal(sp.coherence.lines_cleaned, lines);
+    frames_free(OWNER_VM, image, pages);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -796,6 +827,7 @@ int main(void)
         cmocka_unit_test(collapse_after_suspension),
         cmocka_unit_test(shown_page),
         cmocka_unit_test(shown_device),
+        cmocka_unit_test(shown_flash),
         cmocka_unit_test(random_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

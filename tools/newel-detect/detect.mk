@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # newel-detect: a Linux program, and a UEFI application that is linked as Newel is. Bare, it is the payload detect.
 
-DETECT_EFI_SOURCES := tools/newel-detect/efi.c tools/newel-detect/report.c src/arch/header.S src/arch/efi_entry.S \
+DETECT_EFI_SOURCES := tools/newel-detect/efi.c tools/newel-detect/report.c src/arch/header.S src/arch/efi_entry.S src/arch/cpu.c \
 	src/boot/acpi.c src/boot/complaint.c src/lib/print.c src/lib/string.c src/lib/stack_guard.c
 DETECT_EFI_OBJECTS := $(DETECT_EFI_SOURCES:%=$(BUILD)/el2/%.o)
 $(BUILD)/el2/tools/newel-detect/%.o: EL2_CFLAGS += -Itools/newel-detect

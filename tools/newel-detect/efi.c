@@ -135,16 +135,10 @@ static void ask_uid(struct detect_signs *s, enum conduit conduit, unsigned level
     if (conduit == CONDUIT_NONE || (conduit == CONDUIT_HVC && level != 1)) {
         return;
     }
-    register uint64_t x0 __asm__("x0") = VENDOR_UID;
-    register uint64_t x1 __asm__("x1") = 0;
-    register uint64_t x2 __asm__("x2") = 0;
-    register uint64_t x3 __asm__("x3") = 0;
-    if (conduit == CONDUIT_HVC) {
-        __asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
-    } else {
-        __asm__ volatile(".inst 0xd4000003" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
-    }
-    const uint32_t uid[4] = {(uint32_t)x0, (uint32_t)x1, (uint32_t)x2, (uint32_t)x3};
+    struct smc_result r =
+        conduit == CONDUIT_HVC ? hvc_call(VENDOR_UID, 0, 0, 0) : smc_call(VENDOR_UID, 0, 0, 0);
+    const uint32_t uid[4] = {(uint32_t)r.x[0], (uint32_t)r.x[1], (uint32_t)r.x[2],
+                             (uint32_t)r.x[3]};
     detect_name_uid(s->smccc, sizeof(s->smccc), uid);
 }
 
