@@ -335,19 +335,34 @@ static bool is_in_area(const struct nv_log *log, uint32_t line)
     return (uint64_t)line * NV_LINE / log->area_size == log->area;
 }
 
-// The next record that the other area still has; false if there is none.
+// Is it what the slot says? The flash may have lost it since it was mounted: its sizes are to be
+// trusted no more than they were then.
+static bool is_slots(const struct nv_slot *s, const struct nv_record *header)
+{
+    return nv_record_is_valid(header, header->nonce) &&
+           nv_record_size(header) == (uint64_t)s->lines * NV_LINE;
+}
+
+// The next record that the other area still has; false if there is none. One that is lost is left
+// out, and whoever comes into its slot is next.
 static bool start_next_copy(struct nv_log *log)
 {
     struct nv_record header;
     for (; log->slot <= log->index.mask; log->slot++) {
-        uint32_t line = log->index.slot[log->slot].line;
-        if (line != 0 && !is_in_area(log, line)) {
-            uint64_t from = (uint64_t)line * NV_LINE;
-            flash_read(log, from, &header, sizeof(header));
+        struct nv_slot *s = &log->index.slot[log->slot];
+        if (s->line == 0 || is_in_area(log, s->line)) {
+            continue;
+        }
+        uint64_t from = (uint64_t)s->line * NV_LINE;
+        flash_read(log, from, &header, sizeof(header));
+        if (is_slots(s, &header)) {
             nv_record_move(&header, log->nonce);
             start_job(log, &header, true, from);
-            return true;
+        } else {
+            log->damaged++;
+            nv_index_remove(&log->index, s);
         }
+        return true;
     }
     return false;
 }
