@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nvram/log.h"
 
+#include "arch/timer.h"
 #include "cpu/drbg.h"
 #include "lib/addr.h"
 #include "lib/bits.h"
@@ -47,6 +48,13 @@ static bool range_is_blank(struct nv_log *log, uint64_t at, uint64_t end)
     return true;
 }
 
+// Random bits; without a source of them at least others than before a restart.
+static uint64_t draw(void)
+{
+    uint64_t bits;
+    return drbg_read(&bits, sizeof(bits)) ? bits : counter_read() * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 // ---- Which record is whose ----
 
 struct wanted {
@@ -73,7 +81,7 @@ static bool is_named(void *context, uint32_t line)
 static struct nv_slot *find(struct nv_log *log, const struct nv_item *item)
 {
     struct wanted w = {log, item};
-    return nv_index_find(&log->index, nv_hash(item), is_named, &w);
+    return nv_index_find(&log->index, nv_hash(log->hash_point, item), is_named, &w);
 }
 
 // From now on the record at this place counts. ERR_NOMEM: the index is full.
@@ -90,7 +98,7 @@ static int take(struct nv_log *log, const struct nv_item *item, uint64_t at, siz
     } else if (nv_index_is_full(&log->index)) {
         return ERR_NOMEM;
     } else {
-        nv_index_add(&log->index, nv_hash(item), line, lines);
+        nv_index_add(&log->index, nv_hash(log->hash_point, item), line, lines);
     }
     return 0;
 }
@@ -220,7 +228,8 @@ static void find_clean_end(struct nv_log *log)
 
 int nv_log_mount(struct nv_log *log, struct nor *nor, void *memory, uint32_t slots)
 {
-    *log = (struct nv_log){.nor = nor, .area_size = align_down(nor->size / 2, nor->block)};
+    *log = (struct nv_log){
+        .nor = nor, .area_size = align_down(nor->size / 2, nor->block), .hash_point = draw()};
     nv_index_init(&log->index, memory, slots);
     if (log->area_size < 4 * (uint64_t)NV_RECORD_MAX || nor->size / NV_LINE > UINT32_MAX) {
         return ERR_RANGE;

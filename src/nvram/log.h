@@ -27,11 +27,12 @@ struct nv_log {
     uint64_t area_size; // bytes
     unsigned area;      // in use, or being written
     uint64_t generation, nonce;
-    uint64_t end;       // where the next record goes, in the area
-    uint64_t clean_end; // up to where it is erased
-    bool must_copy;     // to the other area, before anything else is written
-    bool failed;        // nothing can be written any more
-    unsigned damaged;   // records that were found not to be whole
+    uint64_t hash_point; // the index's, nv_hash()
+    uint64_t end;        // where the next record goes, in the area
+    uint64_t clean_end;  // up to where it is erased
+    bool must_copy;      // to the other area, before anything else is written
+    bool failed;         // nothing can be written any more
+    unsigned damaged;    // records that were found not to be whole
     enum nv_phase phase;
     bool erasing;
     uint32_t slot, heads; // how far copying is

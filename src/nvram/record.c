@@ -67,7 +67,22 @@ size_t nv_record_size(const struct nv_record *r)
     return align_up(sizeof(*r) + r->owner_size + r->key_size + r->value_size, NV_LINE);
 }
 
-uint32_t nv_hash(const struct nv_item *item)
+// A polynomial of the bytes at a point, modulo 2^61-1.
+static uint64_t hash_bytes(uint64_t h, uint64_t point, const void *bytes, size_t size)
 {
-    return crc32(crc32(0, item->owner, item->owner_size), item->key, item->key_size);
+    const uint64_t prime = (UINT64_C(1) << 61) - 1;
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < size; i++) {
+        unsigned __int128 product = (unsigned __int128)(h + p[i] + 1) * point;
+        h = (uint64_t)(product & prime) + (uint64_t)(product >> 61);
+        h = (h & prime) + (h >> 61);
+    }
+    return h;
+}
+
+uint32_t nv_hash(uint64_t point, const struct nv_item *item)
+{
+    point = (point & ((UINT64_C(1) << 61) - 1)) | 1;
+    uint64_t h = hash_bytes(0, point, item->owner, item->owner_size);
+    return (uint32_t)hash_bytes(h, point, item->key, item->key_size);
 }

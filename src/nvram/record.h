@@ -57,4 +57,6 @@ bool nv_record_is_valid(const struct nv_record *r, uint64_t nonce);
 // Of all of it, in bytes.
 size_t nv_record_size(const struct nv_record *r);
 
-uint32_t nv_hash(const struct nv_item *item); // of owner and key
+// Of owner and key. Guests choose keys: with a point that they do not know, they find none that
+// meet more often than by chance.
+uint32_t nv_hash(uint64_t point, const struct nv_item *item);

@@ -2,6 +2,7 @@
 // The store on a NOR flash against a model, with the power cut at every operation of the flash, and
 // at random ones of many more; and with what a flash should not hold.
 #include "lib/bits.h"
+#include "lib/crc32.h"
 #include "nor_sim.h"
 #include "nvram/log.h"
 
@@ -390,6 +391,23 @@ static void reads_only_what_its_index_cannot_hold(void **state)
     assert_int_equal(put(1, 1, &e), ERR_IO);
 }
 
+// Keys of one CRC are easily found, and would all have to be read when one is looked for.
+static void hashes_as_no_guest_foresees(void **state)
+{
+    const uint64_t polynomial = UINT64_C(0xedb88320) << 1 | 1;
+    uint8_t a[16] = {1, 2, 3}, b[16];
+    (void)state;
+    memcpy(b, a, sizeof(b));
+    for (unsigned i = 0; i < 8; i++) {
+        b[4 + i] ^= (uint8_t)(polynomial >> 8 * i);
+    }
+    const struct nv_item x = {"v", 1, a, sizeof(a), "", 0}, y = {"v", 1, b, sizeof(b), "", 0};
+    assert_int_equal(crc32(0, a, sizeof(a)), crc32(0, b, sizeof(b)));
+    assert_int_not_equal(nv_hash(12345, &x), nv_hash(12345, &y));
+    assert_int_not_equal(nv_hash(12345, &x), nv_hash(UINT64_MAX, &x));
+    assert_int_equal(nv_hash(UINT64_MAX, &x), nv_hash(UINT64_MAX, &x));
+}
+
 // The flash loses a header while Newel runs: it is not copied, whatever size it has now.
 static void copies_no_record_that_was_lost(void **state)
 {
@@ -418,12 +436,19 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
     const struct CMUnitTest tests[] = {
-        TEST(keeps_what_was_written),         TEST(takes_the_largest_record),
-        TEST(survives_a_cut_at_every_write),  TEST(survives_random_cuts),
-        TEST(waits_for_a_slow_flash),         TEST(says_when_the_flash_fails),
-        TEST(refuses_more_than_fits),         TEST(leaves_others_flashes_alone),
-        TEST(keeps_what_is_not_damaged),      TEST(takes_no_record_out_of_a_value),
-        TEST(copies_no_record_that_was_lost), TEST(reads_only_what_its_index_cannot_hold),
+        TEST(keeps_what_was_written),
+        TEST(takes_the_largest_record),
+        TEST(survives_a_cut_at_every_write),
+        TEST(survives_random_cuts),
+        TEST(waits_for_a_slow_flash),
+        TEST(says_when_the_flash_fails),
+        TEST(refuses_more_than_fits),
+        TEST(leaves_others_flashes_alone),
+        TEST(keeps_what_is_not_damaged),
+        TEST(takes_no_record_out_of_a_value),
+        TEST(hashes_as_no_guest_foresees),
+        TEST(copies_no_record_that_was_lost),
+        TEST(reads_only_what_its_index_cannot_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
