@@ -320,11 +320,11 @@ static void start_job(struct nv_log *log, const struct nv_record *header, bool c
 
 // ---- From one area to the other ----
 
-// Another one than the area's before, and without a source of random bits no more than that.
+// Another one than that of the area in use, and of a copy of it that a cut has ended: what that
+// has left lies behind the new records until its blocks are erased.
 static uint64_t new_nonce(uint64_t old)
 {
-    uint64_t nonce;
-    return drbg_read(&nonce, sizeof(nonce)) ? nonce : old * 3 + 1;
+    return draw() + old * 3 + 1;
 }
 
 static void start_copy(struct nv_log *log)
