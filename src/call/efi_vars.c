@@ -277,13 +277,25 @@ static uint32_t hash_request(const struct efi_var_name *name, uint32_t attribute
     return crc32(crc, data, size) | 1;
 }
 
-// The answer to what this vCPU asked before; if it asks something else now, nobody wants it.
+// The answer to what this vCPU asked before; if it asks something else now, nobody wants it. A
+// guest's kernel may have moved the caller to another vCPU between two tries: so it is the answer
+// to whoever asks the same, of whom each has one.
 static bool take_answer(struct efi_vars *v, unsigned cpu, uint32_t hash,
                         struct efi_vars_answer *answer)
 {
-    *answer = v->answer[cpu];
-    v->answer[cpu].is_there = false;
-    return answer->is_there && answer->hash == hash;
+    struct efi_vars_answer *own = &v->answer[cpu];
+    if (own->is_there && own->hash != hash) {
+        own->is_there = false;
+    }
+    for (unsigned i = 0; i < VM_MAX_VCPUS; i++) {
+        struct efi_vars_answer *a = &v->answer[(cpu + i) % VM_MAX_VCPUS];
+        if (a->is_there && a->hash == hash) {
+            *answer = *a;
+            a->is_there = false;
+            return true;
+        }
+    }
+    return false;
 }
 
 static void compose_key(struct efi_vars_change *c, enum efi_vars_kind kind,

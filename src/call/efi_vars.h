@@ -2,9 +2,9 @@
 // A VM's UEFI variables, and the rules of the variable services (UEFI 2.10, 8.2). Nothing here
 // knows of guest memory: names and data are private copies of the caller's.
 //
-// All functions are for a caller that holds the lock, inside which no other but that of the VM's
-// memory is taken; what they show lies in the variables until the lock is let go. All of them take
-// less than the time that a handler has.
+// All functions are for a caller that holds the lock, inside which those of NVRAM's requests and
+// of the scheduler are taken; what they show lies in the variables until the lock is let go. All of
+// them take less than the time that a handler has.
 #pragma once
 
 #include "call/efi_var_table.h"
@@ -47,7 +47,7 @@ struct efi_vars_change {
     struct efi_vars_record *record;
 };
 
-// Of a change that has come to its end, until the vCPU asks again.
+// Of a change that has come to its end, until the vCPU, or another one in its place, asks again.
 struct efi_vars_answer {
     bool is_there;
     uint32_t hash, high_count;
