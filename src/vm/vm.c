@@ -489,7 +489,8 @@ static bool build_step(struct work *work)
     struct vm *vm = container_of(work, struct vm, work);
     int err = 0;
     if (vm->progress == vm->config->memory) {
-        if (!is_loaded(vm)) {
+        // What the guest before has asked for is none of this one's answers.
+        if (!is_loaded(vm) || !is_idle(vm)) {
             return true; // NVRAM's work comes in between
         }
         build_finish(vm);

@@ -4,6 +4,7 @@
 #include "arch/gic.h"
 #include "arch/timer.h"
 #include "arena.h"
+#include "call/efi_vars.h"
 #include "con/console.h"
 #include "cpu/machine.h"
 #include "cpu/percpu.h"
@@ -241,6 +242,33 @@ static void test_reset_takes_the_stop_back(void **state)
     leave();
 }
 
+// What the guest before asked for may be on its way to NVRAM yet.
+static void test_reset_waits_for_nvram(void **state)
+{
+    (void)state;
+    start();
+    vm->vars = efi_vars_create(vm->config, vm->owner);
+    assert_non_null(vm->vars);
+    vm->vars->change.busy = true;
+    vm->vars->loaded = true;
+    for (unsigned i = 0; i < VCPUS; i++) {
+        vm->vcpu[i]->state = VCPU_OFF;
+    }
+    assert_int_equal(vm_stop(vm, VM_REBUILD), 0);
+    vm_all_off(vm);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(queued->step(queued));
+    }
+    assert_int_equal(vm->state, VM_BUILDING);
+    vm->vars->answer[1] = (struct efi_vars_answer){.is_there = true, .hash = 1};
+    vm->vars->change.busy = false;
+    work();
+    assert_int_equal(vm->state, VM_RUNNING);
+    assert_false(vm->vars->answer[1].is_there);
+    assert_int_equal(vm_stop(vm, VM_DESTROY), 0);
+    leave();
+}
+
 static void test_destroy_leaves_nothing(void **state)
 {
     (void)state;
@@ -258,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stop_tells_every_vcpu_before_any_is_gone),
         cmocka_unit_test(test_reset_takes_the_stop_back),
+        cmocka_unit_test(test_reset_waits_for_nvram),
         cmocka_unit_test(test_destroy_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
