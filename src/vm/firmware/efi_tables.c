@@ -2,6 +2,7 @@
 #include "vm/firmware/efi_tables.h"
 
 #include "lib/bits.h"
+#include "lib/crc32.h"
 #include "lib/error.h"
 #include "vm/firmware/acpi.h"
 #include "vm/firmware/memory_map.h"
@@ -31,23 +32,10 @@ static const struct efi_guid linux_random_seed = {
 // ---- the system table and the runtime services table ----
 
 // 4.2: of a header and what belongs to it, its own field counting as 0.
-static uint32_t crc32(const void *bytes, size_t size)
-{
-    uint32_t crc = UINT32_MAX;
-    const uint8_t *at = bytes;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= at[i];
-        for (unsigned bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xedb88320) : 0);
-        }
-    }
-    return ~crc;
-}
-
 static void seal(struct efi_table_header *h)
 {
     h->crc32 = 0;
-    h->crc32 = crc32(h, h->size);
+    h->crc32 = crc32(0, h, h->size);
 }
 
 void guest_efi_relocate(struct guest_efi_data *d, uint64_t data, uint64_t code)
