@@ -2,6 +2,7 @@
 #include "dev/flash_host.h"
 
 #include "arch/mmio.h"
+#include "cpu/timer.h"
 #include "lib/bits.h"
 #include "lib/error.h"
 
@@ -20,6 +21,9 @@ enum command {
     BLOCK_ERASE = 0x20,
     CONFIRM = 0xd0,
 };
+
+// Longer than the longest that a data sheet names, which is a block's erasure of some seconds.
+#define OPERATION_MAX_US 10000000u
 
 #define STATUS_READY  BOTH(0x80)
 #define STATUS_ERRORS BOTH(0x3a) // erase, program, voltage, lock
@@ -42,6 +46,7 @@ static struct flash {
     uint64_t base;
     uint32_t buffer; // bytes that are programmed at once
     bool busy;
+    uint64_t deadline; // of what it is busy with
     // What is left of the unit that is being programmed.
     uint64_t at;
     const uint8_t *from;
@@ -81,6 +86,12 @@ static void flash_read(struct nor *nor, uint64_t offset, void *to, size_t size)
     }
 }
 
+static void begin_wait(void)
+{
+    flash.busy = true;
+    flash.deadline = timer_now() + timer_ticks_from_us(OPERATION_MAX_US);
+}
+
 static void unlock(uint64_t offset)
 {
     command(offset, LOCK_SETUP);
@@ -104,7 +115,7 @@ static void write_buffer(void)
     flash.at += n;
     flash.from += n;
     flash.left -= n;
-    flash.busy = true;
+    begin_wait();
 }
 
 static void flash_program(struct nor *nor, uint64_t offset, const void *from, size_t size)
@@ -124,7 +135,7 @@ static void flash_erase(struct nor *nor, uint64_t offset)
     command(offset, BLOCK_ERASE);
     command(offset, CONFIRM);
     flash.left = 0;
-    flash.busy = true;
+    begin_wait();
 }
 
 static int flash_poll(struct nor *nor)
@@ -135,17 +146,21 @@ static int flash_poll(struct nor *nor)
     }
     command(0, READ_STATUS);
     uint32_t status = mmio_read32(flash.base);
+    bool failed = (status & STATUS_ERRORS) != 0;
     if ((status & STATUS_READY) != STATUS_READY) {
-        return ERR_BUSY;
+        if (timer_now() < flash.deadline) {
+            return ERR_BUSY;
+        }
+        failed = true; // who waits for it need not wait for ever
     }
     flash.busy = false;
-    if ((status & STATUS_ERRORS) == 0 && flash.left != 0) {
+    if (!failed && flash.left != 0) {
         write_buffer();
         return ERR_BUSY;
     }
     command(0, CLEAR_STATUS);
     command(0, READ_ARRAY);
-    return (status & STATUS_ERRORS) == 0 ? 0 : ERR_IO;
+    return failed ? ERR_IO : 0;
 }
 
 // ---- Probing ----
