@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-// 16 VMs of 512 variables, or of as many pages of a flash, fit.
-#define SLOTS        UINT32_C(16384)
+// 16 VMs of 512 variables, or of all pages of a flash (vm/flash_keeper.h), fit.
+#define SLOTS        UINT32_C(32768)
 #define SLOTS_A_STEP 64u
 
 #define INDEX_SIZE  align_up(SLOTS * sizeof(struct nv_slot), PAGE_SIZE)
