@@ -6,6 +6,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "nor_sim.h"
+#include "vm/flash_keeper.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -422,6 +423,73 @@ static void takes_nothing_that_is_no_variable(void **state)
     assert_int_equal(efi_vars_next(vars[0], &name, &name), EFI_NOT_FOUND);
 }
 
+// ---- A flash that a VM's firmware programs ----
+
+static uint8_t cells[FLASH_CELLS];
+static struct flash emulated;
+static struct flash_keeper keeper;
+
+static void make_flash(void)
+{
+    memset(cells, 0xff, sizeof(cells));
+    memset(&emulated, 0, sizeof(emulated));
+    flash_keeper_init(&keeper, &emulated, "fw");
+    assert_false(flash_keeper_load(&keeper));
+    emulated.cells = cells;
+    work_off();
+    assert_true(flash_keeper_load(&keeper));
+    flash_init(&emulated, cells, flash_keeper_changed, &keeper);
+}
+
+static void command(uint64_t at, uint8_t which, uint32_t value)
+{
+    emulated.dev.ops->write(&emulated.dev, NULL, FLASH_BANK + at, 4, which);
+    emulated.dev.ops->write(&emulated.dev, NULL, FLASH_BANK + at, 4, value);
+}
+
+static uint64_t status_of_flash(void)
+{
+    return emulated.dev.ops->read(&emulated.dev, NULL, FLASH_BANK, 4) & 0xff;
+}
+
+static void keeps_what_firmware_programs(void **state)
+{
+    uint32_t word = 0;
+    (void)state;
+    make_flash();
+    command(FLASH_CELLS - 4, 0x40, 0x12345678);
+    command(FLASH_BLOCK, 0x40, 0x9abcdef0);
+    assert_int_equal(status_of_flash(), 0);
+    assert_false(flash_keeper_is_idle(&keeper));
+    work_off();
+    assert_int_equal(status_of_flash(), 0x80);
+    assert_true(flash_keeper_is_idle(&keeper));
+    restart();
+    make_flash();
+    memcpy(&word, cells + FLASH_CELLS - 4, 4);
+    assert_int_equal(word, 0x12345678);
+    command(FLASH_BLOCK, 0x20, 0xd0);
+    work_off();
+    assert_int_equal(status_of_flash(), 0x80);
+    restart();
+    make_flash();
+    memcpy(&word, cells + FLASH_CELLS - 4, 4);
+    assert_int_equal(word, 0x12345678);
+    memcpy(&word, cells + FLASH_BLOCK, 4);
+    assert_int_equal(word, UINT32_MAX);
+}
+
+static void tells_firmware_of_a_failure(void **state)
+{
+    (void)state;
+    make_flash();
+    flash.fail_at = flash.operations + 1;
+    command(0, 0x40, 0x12345678);
+    work_off();
+    assert_int_equal(status_of_flash(), 0xb0);
+    assert_true(flash_keeper_is_idle(&keeper));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -436,6 +504,8 @@ int main(void)
         TEST(says_when_the_flash_fails),
         TEST(a_guest_exhausts_only_itself),
         TEST(survives_cuts_of_power),
+        TEST(keeps_what_firmware_programs),
+        TEST(tells_firmware_of_a_failure),
         TEST(takes_nothing_that_is_no_variable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
