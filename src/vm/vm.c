@@ -137,21 +137,6 @@ static void show_cpu_interface(struct vm *vm)
     }
 }
 
-static size_t image_pages(const struct vm *vm)
-{
-    return align_up(vm->config->firmware_image.size, PAGE_SIZE) / PAGE_SIZE;
-}
-
-// The image in the first flash is executed where it is, and nobody writes to it.
-static void show_flash(struct vm *vm)
-{
-    if (vm->flash_pages != 0) {
-        int err = space_show(&vm->space, gpa(FLASH_BASE), hpa_add(vm->flash_memory, FLASH_CELLS),
-                             image_pages(vm) * PAGE_SIZE, S2_RX, S2_NORMAL);
-        CHECK(err == 0);
-    }
-}
-
 static int make_control(struct vm *vm)
 {
     unsigned cpus = vm->config->cpus;
@@ -174,7 +159,7 @@ static int make_control(struct vm *vm)
     vm->vgic = vgic_create(sve + cpus * sve_size, vm->vcpu, cpus);
     show_stolen(vm);
     show_cpu_interface(vm);
-    show_flash(vm);
+    guest_flash_show(&vm->flash, vm->config, &vm->space);
     return 0;
 }
 
@@ -223,31 +208,10 @@ static int make_tools(struct vm *vm)
     return 0;
 }
 
-// The cells first, erased; then the image, the rest of whose last page reads as erased.
-static int make_flash(struct vm *vm)
-{
-    size_t keeper = align_up(sizeof(struct flash_keeper), PAGE_SIZE);
-    size_t pages = FLASH_CELLS / PAGE_SIZE + image_pages(vm) + keeper / PAGE_SIZE;
-    int err = frames_alloc(vm->owner, pages, 1, &vm->flash_memory);
-    if (err) {
-        return err;
-    }
-    char *memory = hpa_ptr(vm->flash_memory);
-    vm->flash_pages = pages;
-    vm->keeper = (struct flash_keeper *)(void *)(memory + pages * PAGE_SIZE - keeper);
-    memset(memory, 0xff, pages * PAGE_SIZE);
-    memcpy(memory + FLASH_CELLS, vm->config->firmware_image.data, vm->config->firmware_image.size);
-    dcache_clean_inval_poc(memory, pages * PAGE_SIZE);
-    icache_inval_all();
-    vm->flash.cells = (uint8_t *)memory;
-    flash_keeper_init(vm->keeper, &vm->flash, vm->config->name);
-    return 0;
-}
-
 static int make_firmware(struct vm *vm)
 {
     if (vm->config->firmware == FIRMWARE_UEFI) {
-        return make_flash(vm);
+        return guest_flash_make(&vm->flash, vm->config, vm->owner);
     }
     if (vm->config->firmware == FIRMWARE_NONE) {
         return 0;
@@ -266,10 +230,7 @@ static void destroy_services(struct vm *vm)
         efi_vars_destroy(vm->vars);
         vm->vars = NULL;
     }
-    if (vm->flash_pages != 0) {
-        frames_free(vm->owner, vm->flash_memory, vm->flash_pages);
-        vm->flash_pages = 0;
-    }
+    guest_flash_free(&vm->flash, vm->owner);
 }
 
 // All the memory a VM will ever have, at once: afterwards nothing that its guest does can fail for
@@ -402,9 +363,8 @@ static void reset_machine(struct vm *vm)
     bus_add(&vm->bus, &vm->gic.other);
     bus_add(&vm->bus, &vm->uart.dev);
     bus_add(&vm->bus, &vm->rtc.dev);
-    flash_init(&vm->flash, vm->flash_pages != 0 ? hpa_ptr(vm->flash_memory) : NULL,
-               nvram_is_there() ? flash_keeper_changed : NULL, vm->keeper);
-    bus_add(&vm->bus, &vm->flash.dev);
+    guest_flash_reset(&vm->flash);
+    bus_add(&vm->bus, &vm->flash.device.dev);
     uint64_t now = timer_now();
     for (unsigned i = 0; i < vm->config->cpus; i++) {
         vtimer_reset(vm->vcpu[i]);
@@ -470,18 +430,17 @@ static void build_finish(struct vm *vm)
     start_vcpus(vm);
 }
 
-// What NVRAM has of it is there.
+// What NVRAM has of it, and its firmware, is there; some more of it after each call.
 static bool is_loaded(struct vm *vm)
 {
     return (vm->vars == NULL || efi_vars_load(vm->vars)) &&
-           (vm->flash_pages == 0 || flash_keeper_load(vm->keeper));
+           !guest_flash_fill_step(&vm->flash, vm->config);
 }
 
 // Nothing of it is on its way to NVRAM.
 static bool is_idle(struct vm *vm)
 {
-    return (vm->vars == NULL || efi_vars_is_idle(vm->vars)) &&
-           (vm->flash_pages == 0 || flash_keeper_is_idle(vm->keeper));
+    return (vm->vars == NULL || efi_vars_is_idle(vm->vars)) && guest_flash_is_idle(&vm->flash);
 }
 
 static bool build_step(struct work *work)

@@ -7,7 +7,6 @@
 #include "cpu/sched.h"
 #include "cpu/stolen.h"
 #include "dev/bus.h"
-#include "dev/flash.h"
 #include "dev/gic_frames.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
@@ -16,7 +15,7 @@
 #include "mem/pool.h"
 #include "mem/space.h"
 #include "vm/firmware/guest_efi.h"
-#include "vm/flash_keeper.h"
+#include "vm/guest_flash.h"
 #include "vm/load.h"
 #include "vm/manifest.h"
 
@@ -53,12 +52,9 @@ struct vm {
     struct pl031 rtc;
     struct bus bus;
     struct gic_frames gic;
-    struct flash flash;
-    hpa_t flash_memory; // with firmware of its own: the image, and the cells that it programs
-    struct flash_keeper *keeper; // of the cells, in the same memory
-    size_t flash_pages;          // 0: none
-    struct tools *tools;         // NULL: without guest-tools there are neither ports nor a backdoor
-    struct efi_vars *vars;       // NULL without firmware
+    struct guest_flash flash;
+    struct tools *tools;   // NULL: without guest-tools there are neither ports nor a backdoor
+    struct efi_vars *vars; // NULL without firmware
     struct guest_efi efi;
     struct port_bus ports;
     struct id_policy id_policy;

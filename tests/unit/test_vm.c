@@ -281,6 +281,39 @@ static void test_destroy_leaves_nothing(void **state)
     assert_int_equal(frames_owned_by(vm->owner), 0);
 }
 
+// Destroyed before; filled by the work, not by the command that starts it.
+static void test_firmware_is_in_its_flash(void **state)
+{
+    static uint8_t image[3 * BLOCK_SIZE / 2 + 5];
+    (void)state;
+    for (size_t i = 0; i < sizeof(image); i++) {
+        image[i] = (uint8_t)(i * 7 >> 3);
+    }
+    manifest.vm[0].kernel.size = 0;
+    manifest.vm[0].firmware = FIRMWARE_UEFI;
+    manifest.vm[0].firmware_image = (struct blob){image, sizeof(image)};
+    assert_int_equal(vm_start(vm), 0);
+    assert_int_equal(vm->flash.filled, 0);
+    work();
+    assert_int_equal(vm->state, VM_RUNNING);
+    uint8_t *cells = hpa_ptr(vm->flash.memory);
+    for (size_t i = 0; i < FLASH_CELLS; i++) {
+        assert_int_equal(cells[i], 0xff);
+    }
+    assert_memory_equal(cells + FLASH_CELLS, image, sizeof(image));
+    for (size_t i = sizeof(image); i < align_up(sizeof(image), PAGE_SIZE); i++) {
+        assert_int_equal(cells[FLASH_CELLS + i], 0xff);
+    }
+    cells[0] = 0x5a; // stays for the next one
+    assert_int_equal(vm_stop(vm, VM_REBUILD), 0);
+    leave();
+    assert_int_equal(vm->state, VM_RUNNING);
+    assert_int_equal(cells[0], 0x5a);
+    assert_int_equal(vm_stop(vm, VM_DESTROY), 0);
+    leave();
+    assert_int_equal(frames_owned_by(vm->owner), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_reset_takes_the_stop_back),
         cmocka_unit_test(test_reset_waits_for_nvram),
         cmocka_unit_test(test_destroy_leaves_nothing),
+        cmocka_unit_test(test_firmware_is_in_its_flash),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
