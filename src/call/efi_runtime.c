@@ -38,9 +38,10 @@ efi_status efi_in(const struct efi_call *c, void *to, uint64_t from, size_t size
     return status;
 }
 
-efi_status efi_out(const struct efi_call *c, uint64_t to, const void *from, size_t size)
+static OUTLINE efi_status out_by_pages(const struct efi_call *c, uint64_t to, const void *from,
+                                       size_t size)
 {
-    efi_status status = to != 0 ? EFI_SUCCESS : EFI_INVALID_PARAMETER;
+    efi_status status = EFI_SUCCESS;
     for (const char *at = from; status == EFI_SUCCESS && size > 0;) {
         size_t n = in_page(to, size);
         status = status_of(c->memory->write(c->memory, to, at, n));
@@ -49,6 +50,17 @@ efi_status efi_out(const struct efi_call *c, uint64_t to, const void *from, size
         size -= n;
     }
     return status;
+}
+
+efi_status efi_out(const struct efi_call *c, uint64_t to, const void *from, size_t size)
+{
+    if (to == 0) {
+        return EFI_INVALID_PARAMETER;
+    }
+    if (size == 0 || size > in_page(to, size)) {
+        return out_by_pages(c, to, from, size);
+    }
+    return status_of(c->memory->write(c->memory, to, from, size));
 }
 
 efi_status efi_writable(const struct efi_call *c, uint64_t to, size_t size)

@@ -30,16 +30,15 @@ static int64_t days_since_1970(const struct efi_time *t)
 }
 
 // since 0000-03-01
-static OUTLINE void find_date(struct guest_efi *e, uint64_t days)
+static void set_date(struct efi_time *t, uint64_t days)
 {
     unsigned of_era = (unsigned)(days % ERA);
     unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     unsigned day = of_era - (365 * year + year / 4 - year / 100);
     unsigned month = (5 * day + 2) / 153; // from March
-    e->today.day = days;
-    e->today.day_of_month = (uint8_t)(day - (153 * month + 2) / 5 + 1);
-    e->today.month = (uint8_t)(month < 10 ? month + 3 : month - 9);
-    e->today.year = (uint16_t)(year + days / ERA * 400 + (e->today.month <= 2));
+    t->day = (uint8_t)(day - (153 * month + 2) / 5 + 1);
+    t->month = (uint8_t)(month < 10 ? month + 3 : month - 9);
+    t->year = (uint16_t)(year + days / ERA * 400 + (t->month <= 2));
 }
 
 static bool is_valid(const struct efi_time *t)
@@ -57,34 +56,33 @@ static int64_t zone_seconds(int16_t time_zone)
     return time_zone == EFI_UNSPECIFIED_TIMEZONE ? 0 : (int64_t)time_zone * 60;
 }
 
-static void time_now(struct efi_call *c, struct efi_time *t)
+// Time zones are of whole minutes.
+static OUTLINE void set_minute(struct guest_efi *e, int64_t utc)
 {
-    struct guest_efi *e = c->efi;
-    int64_t local = pl031_seconds(&c->vm->rtc) - zone_seconds(e->time_zone);
-    uint64_t since = (uint64_t)(local + (int64_t)DAYS_TO_1970 * DAY), day = since / DAY;
-    uint32_t of_day = (uint32_t)(since - day * DAY), minutes = of_day / 60, hours = minutes / 60;
-    if (day != e->today.day) {
-        find_date(e, day);
+    int64_t local = utc - zone_seconds(e->time.time_zone);
+    uint64_t since = (uint64_t)(local + (int64_t)DAYS_TO_1970 * DAY);
+    unsigned of_day = (unsigned)(since % DAY);
+    e->minute = utc - of_day % 60;
+    e->time.hour = (uint8_t)(of_day / 3600);
+    e->time.minute = (uint8_t)(of_day / 60 % 60);
+    set_date(&e->time, since / DAY);
+}
+
+// What a call found out about a minute serves those that come within it.
+static void update(struct guest_efi *e, int64_t utc)
+{
+    if ((uint64_t)utc - (uint64_t)e->minute >= 60) {
+        set_minute(e, utc);
     }
-    *t = (struct efi_time){
-        .year = e->today.year,
-        .month = e->today.month,
-        .day = e->today.day_of_month,
-        .hour = (uint8_t)hours,
-        .minute = (uint8_t)(minutes - hours * 60),
-        .second = (uint8_t)(of_day - minutes * 60),
-        .time_zone = e->time_zone,
-        .daylight = e->daylight,
-    };
+    e->time.second = (uint8_t)(utc - e->minute);
 }
 
 // GetTime(OUT *time, OUT *capabilities OPTIONAL)
 efi_status efi_get_time(struct efi_call *c)
 {
     static const struct efi_time_capabilities capabilities = {RESOLUTION, ACCURACY, 1, {0}};
-    struct efi_time t;
-    time_now(c, &t);
-    efi_status status = efi_out(c, c->x[0], &t, sizeof(t));
+    update(c->efi, pl031_seconds(&c->vm->rtc));
+    efi_status status = efi_out(c, c->x[0], &c->efi->time, sizeof(c->efi->time));
     if (status != EFI_SUCCESS || c->x[1] == 0) {
         return status;
     }
@@ -102,8 +100,9 @@ efi_status efi_set_time(struct efi_call *c)
     if (!is_valid(&t)) {
         return EFI_INVALID_PARAMETER;
     }
-    c->efi->time_zone = t.time_zone;
-    c->efi->daylight = t.daylight;
+    c->efi->time.time_zone = t.time_zone;
+    c->efi->time.daylight = t.daylight;
+    c->efi->minute = EFI_NO_MINUTE;
     int32_t of_day = t.hour * 3600 + t.minute * 60 + t.second;
     pl031_set(&c->vm->rtc, days_since_1970(&t) * DAY + of_day + zone_seconds(t.time_zone));
     return EFI_SUCCESS;

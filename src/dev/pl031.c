@@ -26,9 +26,20 @@ static int64_t host_seconds(void)
     return (int64_t)(timer_now() / timer_frequency());
 }
 
+int64_t pl031_seconds(const struct pl031 *r)
+{
+    return host_seconds() + __atomic_load_n(&r->offset, __ATOMIC_RELAXED);
+}
+
 static uint32_t rtc_seconds(const struct pl031 *r)
 {
-    return (uint32_t)(host_seconds() + r->offset);
+    return (uint32_t)pl031_seconds(r);
+}
+
+// With the lock held; who only reads the clock takes none.
+static void set_seconds(struct pl031 *r, int64_t seconds)
+{
+    __atomic_store_n(&r->offset, seconds - host_seconds(), __ATOMIC_RELAXED);
 }
 
 // With the lock held, so that levels reach the vGIC in the order in which they came about.
@@ -114,7 +125,7 @@ static void pl031_write(struct device *dev, struct vcpu *v, uint64_t offset, uns
         break;
     case RTCLR:
         r->load = (uint32_t)value;
-        r->offset = (int64_t)r->load - host_seconds();
+        set_seconds(r, r->load);
         set_alarm(r);
         break;
     case RTCIMSC:
@@ -132,18 +143,10 @@ static void pl031_write(struct device *dev, struct vcpu *v, uint64_t offset, uns
 
 // ---- for the firmware's clock, which is this one ----
 
-int64_t pl031_seconds(struct pl031 *r)
-{
-    spin_lock(&r->lock);
-    int64_t seconds = host_seconds() + r->offset;
-    spin_unlock(&r->lock);
-    return seconds;
-}
-
 void pl031_set(struct pl031 *r, int64_t seconds)
 {
     spin_lock(&r->lock);
-    r->offset = seconds - host_seconds();
+    set_seconds(r, seconds);
     set_alarm(r);
     update_line(r);
     spin_unlock(&r->lock);

@@ -28,5 +28,5 @@ struct pl031 {
 void pl031_init(struct pl031 *r, struct vgic *vgic, uint64_t epoch);
 
 // What it shows, in all its bits, and setting it. Any CPU.
-int64_t pl031_seconds(struct pl031 *r);
+int64_t pl031_seconds(const struct pl031 *r);
 void pl031_set(struct pl031 *r, int64_t seconds);

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -60,7 +61,7 @@ void vm_power_off(struct vm *which)
     offs++;
 }
 
-int64_t pl031_seconds(struct pl031 *r)
+int64_t pl031_seconds(const struct pl031 *r)
 {
     assert_ptr_equal(r, &vm->rtc);
     return clock_seconds;
@@ -372,6 +373,50 @@ static void test_dates(void **state)
     }
 }
 
+static void expect_libc_time(int16_t zone)
+{
+    int64_t local = clock_seconds - (zone == EFI_UNSPECIFIED_TIMEZONE ? 0 : zone * 60);
+    struct tm tm;
+    assert_non_null(gmtime_r(&local, &tm));
+    struct efi_time t = {(uint16_t)(tm.tm_year + 1900),
+                         (uint8_t)(tm.tm_mon + 1),
+                         (uint8_t)tm.tm_mday,
+                         (uint8_t)tm.tm_hour,
+                         (uint8_t)tm.tm_min,
+                         (uint8_t)tm.tm_sec,
+                         0,
+                         0,
+                         zone,
+                         1,
+                         0};
+    assert_int_equal(call(EFI_GET_TIME, DATA, 0, 0, 0, 0), 0);
+    assert_memory_equal(memory + (DATA - MEMORY), &t, sizeof(t));
+}
+
+// The clock goes on by seconds and by years, and back, and over 1970, as it does when a VM was
+// stopped or its guest writes the PL031.
+static void test_time_goes_on(void **state)
+{
+    static const int16_t zones[] = {EFI_UNSPECIFIED_TIMEZONE, 0, -1440, 1440, 61, -339};
+    static const int64_t steps[] = {1, 1, 1, 59, 60, 61, -1, -59, -60, -61, 86400, -86399, 1 << 28};
+    uint64_t rng = 1;
+    (void)state;
+    for (size_t z = 0; z < ARRAY_SIZE(zones); z++) {
+        struct efi_time t = valid;
+        t.time_zone = zones[z];
+        put(DATA, &t, sizeof(t));
+        int64_t before = clock_seconds;
+        assert_int_equal(call(EFI_GET_TIME, DATA + 64, 0, 0, 0, 0), 0);
+        assert_int_equal(call(EFI_SET_TIME, DATA, 0, 0, 0, 0), 0);
+        clock_seconds = before; // in the minute just told, in another zone
+        for (unsigned i = 0; i < 2000; i++) {
+            expect_libc_time(zones[z]);
+            clock_seconds += steps[arena_random(&rng) % ARRAY_SIZE(steps)];
+            clock_seconds = i % 200 == 0 ? (int64_t)i - 100 : clock_seconds;
+        }
+    }
+}
+
 static void test_resets(void **state)
 {
     (void)state;
@@ -417,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, begin, end),
         cmocka_unit_test_setup_teardown(test_read_once, begin, end),
         cmocka_unit_test_setup_teardown(test_dates, begin, end),
+        cmocka_unit_test_setup_teardown(test_time_goes_on, begin, end),
         cmocka_unit_test_setup_teardown(test_resets, begin, end),
         cmocka_unit_test_setup_teardown(test_one_at_a_time, begin, end),
         cmocka_unit_test_setup_teardown(test_unknown, begin, end),

@@ -8,7 +8,8 @@ void guest_efi_reset(struct guest_efi *e, uint64_t base, const struct guest_efi_
         .base = base,
         .data_address = base + FIRMWARE_DATA,
         .code_address = base + FIRMWARE_CODE,
-        .time_zone = EFI_UNSPECIFIED_TIMEZONE,
+        .time = {.time_zone = EFI_UNSPECIFIED_TIMEZONE},
+        .minute = EFI_NO_MINUTE,
         .data = *data,
     };
 }

@@ -6,19 +6,18 @@
 
 #include <stdbool.h>
 
+#define EFI_NO_MINUTE INT64_MAX
+
 struct guest_efi {
     bool present;  // the guest has a system table
     bool busy;     // one of its vCPUs is in a call (call/efi_runtime.c); atomic
     bool moved;    // SetVirtualAddressMap() was called
     uint64_t base; // guest-physical, of FIRMWARE_SIZE bytes
     uint64_t data_address, code_address; // of the two parts, as the guest calls them by now
-    int16_t time_zone;                   // as SetTime() had them (UEFI 2.10, 8.3)
-    uint8_t daylight;
-    struct {
-        uint64_t day; // as call/efi_time.c counts them; 0: none yet
-        uint16_t year;
-        uint8_t month, day_of_month;
-    } today;                    // what the last GetTime() said
+    // What the last GetTime() said, and when that minute began by the clock (UTC, seconds since
+    // 1970); time zone and daylight as SetTime() had them (UEFI 2.10, 8.3).
+    struct efi_time time __attribute__((aligned(8)));
+    int64_t minute;             // or EFI_NO_MINUTE
     struct guest_efi_data data; // what was written into guest memory
 };
 
