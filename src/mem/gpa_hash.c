@@ -59,12 +59,13 @@ static uint64_t find(const struct gpa_bucket *b, uint64_t tag, uint64_t generati
         uint64_t value = __atomic_load_n(&b->way[i].value, __ATOMIC_RELAXED);
 
         if (__atomic_load_n(&b->way[i].tag, __ATOMIC_RELAXED) == tag &&
-            (value & VALUE_VALID) != 0 && value >> 48 << 48 == value_generation(generation)) {
-            found = value;
+            value >> 48 << 48 == value_generation(generation)) {
+            found = value; // 0 if it is empty
         }
     }
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    bool torn = (sequence & 1) != 0 || __atomic_load_n(&b->sequence, __ATOMIC_RELAXED) != sequence;
+    // It only grows: had it been odd, it would not be the even number below now.
+    bool torn = __atomic_load_n(&b->sequence, __ATOMIC_RELAXED) != (sequence & ~1u);
 
     return torn ? 0 : found;
 }

@@ -5,12 +5,13 @@
 #include "lib/error.h"
 #include "mem/gpa_hash.h"
 
-// What to do with each piece of the range, a piece being what one descriptor maps. By value and in
-// line, so that the compiler knows the function where there is one piece alone.
+// What to do with each piece of the range, a piece being what one descriptor maps; done bytes came
+// before it. By value and in line, so that the compiler knows the function where there is one piece
+// alone.
 struct access {
     enum s2_rights need;
-    void (*piece)(void *memory, size_t size, void *state);
-    void *state;
+    void (*piece)(void *memory, size_t size, size_t done, uintptr_t buffer);
+    uintptr_t buffer;
 };
 
 // Most of what is copied on a guest's behalf is a word or two.
@@ -30,25 +31,20 @@ static inline void copy(void *to, const void *from, size_t size)
     }
 }
 
-static inline void copy_out(void *memory, size_t size, void *state)
+static inline void copy_out(void *memory, size_t size, size_t done, uintptr_t buffer)
 {
-    char **to = state;
-
-    copy(*to, memory, size);
-    *to += size;
+    copy((char *)buffer + done, memory, size);
 }
 
-static inline void copy_in(void *memory, size_t size, void *state)
+static inline void copy_in(void *memory, size_t size, size_t done, uintptr_t buffer)
 {
-    const char **from = state;
-
-    copy(memory, *from, size);
-    *from += size;
+    copy(memory, (const char *)buffer + done, size);
 }
 
-static void clear(void *memory, size_t size, void *state)
+static void clear(void *memory, size_t size, size_t done, uintptr_t buffer)
 {
-    (void)state;
+    (void)done;
+    (void)buffer;
     __builtin_memset(memory, 0, size);
 }
 
@@ -70,14 +66,14 @@ static inline int find(struct stage2 *s2, gpa_t at, struct s2_entry *e)
 
 // The one place where EL2 touches a guest's memory. The caches are told before and after.
 static inline void touch(struct stage2 *s2, struct access a, const struct s2_entry *e, gpa_t at,
-                         size_t size)
+                         size_t size, size_t done)
 {
     bool write = a.need == S2_W;
 
     if (s2->hooks != NULL) {
         s2->hooks->before(s2, e, at, size, write);
     }
-    a.piece(hpa_ptr(e->pa), size, a.state);
+    a.piece(hpa_ptr(e->pa), size, done, a.buffer);
     if (s2->hooks != NULL) {
         s2->hooks->after(s2, e, at, size, write);
     }
@@ -85,7 +81,7 @@ static inline void touch(struct stage2 *s2, struct access a, const struct s2_ent
 
 static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, struct access a, bool check)
 {
-    while (size > 0) {
+    for (size_t done = 0; done < size;) {
         struct s2_entry e;
         int err = find(s2, at, &e);
 
@@ -95,13 +91,13 @@ static int for_pieces(struct stage2 *s2, gpa_t at, size_t size, struct access a,
         if ((e.rights & a.need) != a.need) {
             return ERR_ACCESS;
         }
-        size_t n = (size_t)MIN((uint64_t)size, e.size - (at.v & (e.size - 1)));
+        size_t n = (size_t)MIN((uint64_t)(size - done), e.size - (at.v & (e.size - 1)));
 
         if (!check) {
-            touch(s2, a, &e, at, n);
+            touch(s2, a, &e, at, n, done);
         }
         at = gpa_add(at, n);
-        size -= n;
+        done += n;
     }
     return 0;
 }
@@ -121,7 +117,7 @@ static inline int access_piece(struct stage2 *s2, gpa_t at, size_t size, struct 
         return ERR_ACCESS;
     }
     if (a.piece != NULL) {
-        touch(s2, a, e, at, size);
+        touch(s2, a, e, at, size, 0);
     }
     return 0;
 }
@@ -151,24 +147,20 @@ static inline __attribute__((always_inline)) int access(struct stage2 *s2, gpa_t
 
 int guest_read(struct stage2 *s2, void *to, gpa_t from, size_t size)
 {
-    char *next = to;
-
-    return access(s2, from, size, (struct access){S2_R, copy_out, &next});
+    return access(s2, from, size, (struct access){S2_R, copy_out, (uintptr_t)to});
 }
 
 int guest_write(struct stage2 *s2, gpa_t to, const void *from, size_t size)
 {
-    const char *next = from;
-
-    return access(s2, to, size, (struct access){S2_W, copy_in, &next});
+    return access(s2, to, size, (struct access){S2_W, copy_in, (uintptr_t)from});
 }
 
 int guest_writable(struct stage2 *s2, gpa_t to, size_t size)
 {
-    return access(s2, to, size, (struct access){S2_W, NULL, NULL});
+    return access(s2, to, size, (struct access){S2_W, NULL, 0});
 }
 
 int guest_zero(struct stage2 *s2, gpa_t to, size_t size)
 {
-    return access(s2, to, size, (struct access){S2_W, clear, NULL});
+    return access(s2, to, size, (struct access){S2_W, clear, 0});
 }

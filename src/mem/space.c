@@ -433,10 +433,9 @@ static void withhold_pages(struct space *sp, const struct s2_entry *e, gpa_t at,
     }
 }
 
-static void before(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size, bool write)
+static OUTLINE void maintain_before(struct space *sp, const struct s2_entry *e, gpa_t at,
+                                    size_t size, bool write)
 {
-    struct space *sp = space_of(s2);
-
     if (is_uncached(sp)) {
         coherence_before_read(&sp->coherence, e->pa, size);
     }
@@ -445,13 +444,21 @@ static void before(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t
     }
 }
 
-static void written(struct space *sp, const struct s2_entry *e, gpa_t at, size_t size)
+static void before(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t size, bool write)
+{
+    struct space *sp = space_of(s2);
+
+    if (is_uncached(sp) || (write && (e->rights & S2_X) != 0)) {
+        maintain_before(sp, e, at, size, write);
+    }
+}
+
+static OUTLINE void code_written(struct space *sp, const struct s2_entry *e, gpa_t at, size_t size)
 {
     struct s2_entry now;
 
     coherence_hand_over(&sp->coherence, e->pa, size);
-    if ((e->rights & S2_X) != 0 && coherence_lazy() && stage2_lookup(&sp->s2, at, &now) == 0 &&
-        (now.rights & S2_X) != 0) {
+    if (coherence_lazy() && stage2_lookup(&sp->s2, at, &now) == 0 && (now.rights & S2_X) != 0) {
         coherence_make_fresh_executable(&sp->coherence, e->pa, size);
     }
 }
@@ -461,8 +468,10 @@ static void after(struct stage2 *s2, const struct s2_entry *e, gpa_t at, size_t 
 {
     struct space *sp = space_of(s2);
 
-    if (write) {
-        written(sp, e, at, size);
+    if (write && (e->rights & S2_X) != 0) {
+        code_written(sp, e, at, size);
+    } else if (write) {
+        coherence_hand_over(&sp->coherence, e->pa, size);
     } else if (is_uncached(sp)) {
         coherence_before_read(&sp->coherence, e->pa, size);
     }
