@@ -33,7 +33,7 @@ static bool is_device(unsigned attributes)
 
 // The CPU's own walk, where that is right and finds something: it knows nothing of PAN, and would
 // take a clean page for a writable one.
-static bool translate_by_cpu(struct caller *m, uint64_t va, bool write, gpa_t *ipa)
+static inline bool translate_by_cpu(struct caller *m, uint64_t va, bool write, gpa_t *ipa)
 {
     bool el0 = from_el0(m->v);
     if ((!el0 && (m->v->regs.pstate & PSR_PAN)) || (write && (read_sysreg(tcr_el1) & TCR_HD))) {
@@ -57,7 +57,8 @@ static enum port_end fault(struct caller *m, uint64_t va, unsigned status, bool 
 
 // Stage 2 refused: it may be settled as any access of the guest to its RAM is, and then the
 // instruction is executed again.
-static enum port_end refused(struct caller *m, uint64_t va, gpa_t ipa, unsigned status, bool write)
+static OUTLINE enum port_end refused(struct caller *m, uint64_t va, gpa_t ipa, unsigned status,
+                                     bool write)
 {
     if (ram_access_settled(m->v, ipa.v, write ? SPACE_WRITE : SPACE_READ)) {
         return PORT_AGAIN;
@@ -65,62 +66,69 @@ static enum port_end refused(struct caller *m, uint64_t va, gpa_t ipa, unsigned 
     return fault(m, va, status, write);
 }
 
-static enum port_end translate(struct caller *m, uint64_t va, bool write, gpa_t *ipa)
+// What is at ipa, after PORT_DONE.
+struct translation {
+    enum port_end end;
+    gpa_t ipa;
+};
+
+static OUTLINE struct translation translate_by_walk(struct caller *m, uint64_t va, bool write)
 {
     struct walk_result w = {0};
-    if ((read_sysreg(sctlr_el1) & SCTLR_M) == 0 && va < BIT(m->v->s2->ipa_bits)) {
-        *ipa = gpa(va);
-        return PORT_DONE;
-    }
-    if (translate_by_cpu(m, va, write, ipa)) {
-        return PORT_DONE;
-    }
-    walk_stage1(&m->v->vm->space.s2, regs_of(m), gva(va), write ? WALK_WRITE : WALK_READ, &w);
+    enum port_end end = PORT_DONE;
+    walk_stage1(m->v->s2, regs_of(m), gva(va), write ? WALK_WRITE : WALK_READ, &w);
     if (w.fault == WALK_OK && m->normal_only && is_device(w.attributes)) {
-        return fault(m, va, DFSC_EXTERNAL, write);
+        end = fault(m, va, DFSC_EXTERNAL, write);
+    } else if (w.stage2) {
+        end = refused(m, va, w.ipa, DFSC_EXTERNAL_WALK + (unsigned)MAX(w.walk_level, 0), false);
+    } else if (w.fault != WALK_OK) {
+        end = fault(m, va, (unsigned)w.fault | (unsigned)MAX(w.level, 0), write);
     }
-    if (w.fault == WALK_OK) {
-        *ipa = w.ipa;
-        return PORT_DONE;
+    return (struct translation){end, w.ipa};
+}
+
+static inline __attribute__((always_inline)) struct translation translate(struct caller *m,
+                                                                          uint64_t va, bool write)
+{
+    gpa_t ipa;
+    if ((read_sysreg(sctlr_el1) & SCTLR_M) == 0 && va < BIT(m->v->s2->ipa_bits)) {
+        return (struct translation){PORT_DONE, gpa(va)};
     }
-    if (w.stage2) {
-        return refused(m, va, w.ipa, DFSC_EXTERNAL_WALK + (unsigned)MAX(w.walk_level, 0), false);
+    if (translate_by_cpu(m, va, write, &ipa)) {
+        return (struct translation){PORT_DONE, ipa};
     }
-    return fault(m, va, (unsigned)w.fault | (unsigned)MAX(w.level, 0), write);
+    return translate_by_walk(m, va, write);
 }
 
 static enum port_end memory_read(struct port_memory *face, uint64_t va, void *to, size_t size)
 {
     struct caller *m = container_of(face, struct caller, face);
-    gpa_t ipa = {0};
-    enum port_end end = translate(m, va, false, &ipa);
-    if (end == PORT_DONE && guest_read(&m->v->vm->space.s2, to, ipa, size) != 0) {
-        return refused(m, va, ipa, DFSC_EXTERNAL, false);
+    struct translation t = translate(m, va, false);
+    if (t.end == PORT_DONE && guest_read(m->v->s2, to, t.ipa, size) != 0) {
+        return refused(m, va, t.ipa, DFSC_EXTERNAL, false);
     }
-    return end;
+    return t.end;
 }
 
 static enum port_end memory_write(struct port_memory *face, uint64_t va, const void *from,
                                   size_t size)
 {
     struct caller *m = container_of(face, struct caller, face);
-    gpa_t ipa = {0};
-    enum port_end end = translate(m, va, true, &ipa);
-    if (end == PORT_DONE && guest_write(&m->v->vm->space.s2, ipa, from, size) != 0) {
-        return refused(m, va, ipa, DFSC_EXTERNAL, true);
+    struct translation t = translate(m, va, true);
+    if (t.end == PORT_DONE && guest_write(m->v->s2, t.ipa, from, size) != 0) {
+        return refused(m, va, t.ipa, DFSC_EXTERNAL, true);
     }
-    return end;
+    return t.end;
 }
 
 static enum port_end memory_writable(struct port_memory *face, uint64_t va, size_t size)
 {
     struct caller *m = container_of(face, struct caller, face);
-    gpa_t ipa = {0};
-    enum port_end end = translate(m, va, true, &ipa);
-    if (end == PORT_DONE && guest_writable(&m->v->vm->space.s2, ipa, size) != 0) {
-        return refused(m, va, ipa, DFSC_EXTERNAL, true);
+    struct translation t = translate(m, va, true);
+    if (t.end == PORT_DONE && guest_writable(m->v->s2, t.ipa, size) != 0) {
+        return refused(m, va, t.ipa, DFSC_EXTERNAL, true);
     }
-    return end;
+    return t.end;
 }
 
 void caller_init(struct caller *c, struct vcpu *v)
