@@ -24,21 +24,19 @@ struct probe {
     uint64_t sctlr;
     uint64_t daif;
     uint64_t mpidr;
-    uint64_t igrpen;
+    uint64_t enabled; /* of the GIC's interface */
     uint64_t cntkctl;
     uint64_t times;
 };
+
+/* With GICv2 the CPU interface, for park_probe_entry. */
+extern uint64_t probe_gicc;
+uint64_t probe_gicc;
 
 extern struct probe probes[CPU_MAX];
 struct probe probes[CPU_MAX] __attribute__((aligned(64)));
 
 static uint8_t pages[CPU_MAX][PARK_PAGE_SIZE] __attribute__((aligned(PARK_PAGE_SIZE)));
-
-TEST(setup)
-{
-    mmu_on();
-    gic_init();
-}
 
 static void flush(const void *base, uint64_t size)
 {
@@ -46,6 +44,14 @@ static void flush(const void *base, uint64_t size)
         __asm__ volatile("dc civac, %0" ::"r"((uint64_t)base + at) : "memory");
     }
     dsb();
+}
+
+TEST(setup)
+{
+    mmu_on();
+    gic_init();
+    probe_gicc = machine.gicc;
+    flush(&probe_gicc, sizeof(probe_gicc));
 }
 
 static struct probe *probe_of(unsigned n)
@@ -70,9 +76,11 @@ static void put(unsigned n, uint64_t offset, uint64_t value)
     flush(&pages[n][offset], 8);
 }
 
-static void prepare(unsigned n, enum park_wait wait, unsigned gic)
+static void prepare(unsigned n, enum park_wait wait, bool gic)
 {
-    struct park_cpu cpu = {ID(n), wait, {.version = gic, .redistributor = gicr_base(n)}};
+    unsigned version = machine.gicc ? 2 : 3;
+    struct park_cpu cpu = {
+        ID(n), wait, {gic ? version : 0, machine.gicd, machine.gicc, gicr_base(n)}};
 
     park_fill(pages[n], &cpu);
     flush(pages[n], PARK_PAGE_SIZE);
@@ -96,7 +104,7 @@ static bool is_parked(unsigned n)
 
 static bool park(unsigned n, enum park_wait wait)
 {
-    prepare(n, wait, 3);
+    prepare(n, wait, true);
     return start(n) && wait_for(is_parked(n), SOON_US);
 }
 
@@ -138,7 +146,7 @@ static void expect_arrival(unsigned n, uint64_t x0)
     EXPECT_EQ(p->sctlr & (1 << 0 | 1 << 2 | 1 << 12 | 1 << 25), 0);
     EXPECT_EQ(p->daif, 0x3c0);
     EXPECT_EQ(p->mpidr & 0xff, cpu_mpidr(n));
-    EXPECT_EQ(p->igrpen, 0);
+    EXPECT_EQ(p->enabled, 0);
     EXPECT_EQ(p->cntkctl & 4, 0);
     EXPECT_EQ(word_at(n, PARK_JUMP), 0);
     EXPECT_EQ(word_at(n, PARK_RELEASE), 0);
@@ -181,7 +189,7 @@ TEST(spin_table_by_sev)
 TEST(released_before_it_comes)
 {
     SKIP_UNLESS(cpu_count() >= 2, "one CPU");
-    prepare(1, PARK_IN_WFI, 3);
+    prepare(1, PARK_IN_WFI, true);
     release(1);
     EXPECT(start(1));
     EXPECT(has_left(1));
@@ -191,7 +199,7 @@ TEST(released_before_it_comes)
 TEST(without_a_gic_the_event_stream_is_enough)
 {
     SKIP_UNLESS(cpu_count() >= 2, "one CPU");
-    prepare(1, PARK_IN_WFI, 0);
+    prepare(1, PARK_IN_WFI, false);
     EXPECT(start(1));
     EXPECT(wait_for(is_parked(1), SOON_US));
     release(1);

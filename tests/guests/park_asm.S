@@ -15,8 +15,13 @@ park_probe_entry:
     mrs x3, sctlr_el1
     mrs x4, daif
     stp x3, x4, [x1, #16]
-    mrs x3, icc_igrpen1_el1
-    stp x2, x3, [x1, #32]
+    adrp x4, probe_gicc
+    ldr x4, [x4, :lo12:probe_gicc]
+    cbz x4, 1f
+    ldr w3, [x4]                // GICC_CTLR
+    b 2f
+1:  mrs x3, icc_igrpen1_el1
+2:  stp x2, x3, [x1, #32]
     mrs x3, cntkctl_el1
     str x3, [x1, #48]
     dsb sy

@@ -4,8 +4,8 @@
 
 usage: run_guests.py [--all] [--bare] [--verbose] [NAME...]
 
-A manifest NAME.dts says in its comments how it is run: "// run: OPTIONS" once, "// also: OPTIONS" for each further machine (those
-only with --all or NEWEL_LONG; their tests are named suite.name@OPTIONS), with the options of tools/run. "// only: long" keeps a
+A manifest NAME.dts says in its comments how it is run: "// run: OPTIONS" for each machine, "// also: OPTIONS" for those only with
+--all or NEWEL_LONG, with the options of tools/run; but for the first machine's, tests are named suite.name@OPTIONS. "// only: long" keeps a
 manifest for NEWEL_LONG (make check-long) and for when it is named; "// timeout: S" gives it time. A VM that ends without its RESULT line,
 and a machine that does not end cleanly, is a failed test of its own. --bare runs the payloads on QEMU's virt without Newel.
 The status is 0 if no test failed.
@@ -33,12 +33,13 @@ def manifest(name):
 
 def machines(text, everything):
     """(label, options) of each machine a manifest wants to run on."""
-    first = re.search(r"^// run: (.*)$", text, re.M)
-    yield "", first[1].split() if first else []
+    first, *further = re.findall(r"^// run: (.*)$", text, re.M) or [""]
+    yield "", first.split()
     if everything:
-        for options in re.findall(r"^// also: (.*)$", text, re.M):
-            label = "@" + "-".join(word.lstrip("-") for word in options.split())
-            yield label, options.split()
+        further += re.findall(r"^// also: (.*)$", text, re.M)
+    for options in further:
+        label = "@" + "-".join(word.lstrip("-") for word in options.split())
+        yield label, options.split()
 
 
 def timeout_of(text):
@@ -103,9 +104,10 @@ def bare_vms(text):
 
 def run_bare(name, text, label, options, verbose):
     cpu = options[options.index("--cpu") + 1] if "--cpu" in options else "cortex-a72"
+    gic = options[options.index("--gic") + 1] if "--gic" in options else "3"
     failed = 0
     for binary, arguments, cpus, memory in bare_vms(text):
-        command = [QEMU, "-M", "virt,gic-version=3", "-cpu", cpu, "-smp", cpus, "-m", memory, "-nographic", "-no-reboot"]
+        command = [QEMU, "-M", "virt,gic-version=" + gic, "-cpu", cpu, "-smp", cpus, "-m", memory, "-nographic", "-no-reboot"]
         command += ["-net", "none", "-append", arguments, "-kernel", binary]
         _, lines = run(command, timeout_of(text))
         if verbose:

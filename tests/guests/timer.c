@@ -138,13 +138,14 @@ TEST_BOTH(value_and_comparator_agree)
 TEST_BOTH(fires_not_before_its_time)
 {
     uint64_t due;
+    unsigned early;
 
     gic_setup(t->ppi);
     due = t->count() + timer_us(5000);
     t->set_cval(due);
     t->set_ctl(TIMER_ENABLE);
-    EXPECT_EQ(gic_ack(), GIC_SPURIOUS);
-    EXPECT_EQ(gic_poll(), t->ppi);
+    early = gic_ack(); /* unless this CPU was away for that long */
+    EXPECT_EQ(early == GIC_SPURIOUS ? gic_poll() : early, t->ppi);
     EXPECT(t->count() >= due);
     EXPECT(t->ctl() & TIMER_ISTATUS);
     t->set_ctl(0);

@@ -52,7 +52,10 @@ def test_nine_vcpus(boot):
 @pytest.mark.parametrize("protocol", ["parking", "spin-table"])
 def test_vcpus_that_wait_in_memory(boot, protocol):
     """The parking code programs the guest's GICv2, and its SGI releases them."""
-    linux_vm = linux(cpus=2, bootargs="newel.poweroff", cpu_boot=f'"{protocol}"')
+    acpi = {"firmware": '"efi-runtime"', "tables": '"acpi"'} if protocol == "parking" else {}
+    linux_vm = linux(cpus=2, cpu_boot=f'"{protocol}"', **acpi)
     machine = boot(manifest(linux_vm), gic=2)
     machine.expect("newel-guest: up cpus=2", 120)
+    machine.open_monitor()
+    machine.send("vm stop linux\r")
     assert machine.expect_end(30) == newel.POWERED_OFF

@@ -76,6 +76,9 @@ static void node_done(const struct node *node, unsigned *cpus)
     } else if (same(node->compatible, "arm,gic-v3") && node->reg_len >= 32) {
         machine.gicd = be64(node->reg);
         machine.gicr = be64(node->reg + 16);
+    } else if (same(node->compatible, "arm,cortex-a15-gic") && node->reg_len >= 32) {
+        machine.gicd = be64(node->reg);
+        machine.gicc = be64(node->reg + 16);
     }
 }
 

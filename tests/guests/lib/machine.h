@@ -13,6 +13,7 @@ struct machine {
     uint64_t rtc;
     uint64_t gicd;
     uint64_t gicr;
+    uint64_t gicc; /* GICv2's CPU interface; 0 if it is a GICv3 */
     unsigned cpus;
     uint64_t efi; /* the EFI system table, 0 without */
     uint64_t efi_map;
