@@ -72,6 +72,7 @@ int gic_init(void)
         return ERR_INVALID;
     }
     spi_limit = MIN(32 * ((mmio_read32(gic_dist(GICD_TYPER)) & 0x1f) + 1), 1020u);
+    machine_gic.forgets_level = driver->forgets_level != NULL && driver->forgets_level();
     return driver->init();
 }
 

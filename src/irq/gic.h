@@ -37,6 +37,9 @@ struct gic_config {
     size_t rdist_count;
     uint64_t rdist_stride; // 0: from GICR_TYPER.VLPIS
     struct host_ppis ppi;
+    // By gic_init(): a level that is still high when a guest's end of the interrupt deactivates it
+    // (ICH_LR_HW) is not signalled before something else happens.
+    bool forgets_level;
 };
 
 // Which one it is: once, before anything else here and before switch_init_cpu().

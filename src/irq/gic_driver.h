@@ -31,6 +31,7 @@ struct gic_driver {
     void (*route_spi)(uint32_t intid, unsigned cpu);
     void (*send_sgi_others)(uint32_t sgi);
     void (*set_ppi_active)(uint32_t intid, bool active);
+    bool (*forgets_level)(void); // NULL: it does not
 };
 
 extern const struct gic_driver gic_v2, gic_v3;

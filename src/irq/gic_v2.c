@@ -11,12 +11,17 @@
 enum {
     GICD_ITARGETSR = 0x0800,
     GICD_CPENDSGIR = 0x0f10,
+    GICC_IIDR = 0x00fc,
 };
 
 #define GICC_CTLR_ENABLE  BIT(0)
 #define GICC_CTLR_BYPASS  MASK(8, 5) // who drives IRQ and FIQ when the interface is off: firmware's
 #define GICC_CTLR_EOIMODE BIT(9)
 #define SGIR_OTHERS       (UINT32_C(1) << 24)
+
+// QEMU's (10.0, hw/intc/arm_gic.c), a GICv2 of Arm's without a product number: GICV_EOIR looks for
+// what the virtual interface has to signal, and not for what the physical one has.
+#define IIDR_QEMU 0x0002043bu
 
 static uint64_t cpu_interface(uint32_t offset)
 {
@@ -106,10 +111,20 @@ static void set_ppi_active(uint32_t intid, bool active)
     mmio_write32(gic_dist(active ? GICD_ISACTIVER : GICD_ICACTIVER), UINT32_C(1) << intid);
 }
 
+static bool forgets_level(void)
+{
+    bool qemus = mmio_read32(cpu_interface(GICC_IIDR)) == IIDR_QEMU;
+    if (qemus) {
+        log_info("GIC: QEMU's GICv2: the end of a guest's timer interrupt exits");
+    }
+    return qemus;
+}
+
 const struct gic_driver gic_v2 = {
     .init = init,
     .init_cpu = init_cpu,
     .route_spi = route_spi,
     .send_sgi_others = send_sgi_others,
     .set_ppi_active = set_ppi_active,
+    .forgets_level = forgets_level,
 };

@@ -39,6 +39,7 @@ static void read_machine(struct vgic *g)
     g->lrs = (uint8_t)MIN(ICH_VTR_LISTREGS(vtr), VGIC_LRS);
     g->aprs = (uint8_t)(1u << (MAX(ICH_VTR_PREBITS(vtr), 5u) - 5));
     g->timer_ppi = config->ppi.virtual_timer;
+    g->timer_told = config->forgets_level;
 }
 
 struct vgic *vgic_create(void *mem, struct vcpu *const *vcpus, unsigned count)

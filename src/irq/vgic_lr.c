@@ -211,7 +211,9 @@ static void place(struct vgic_cpu *c, unsigned n, uint32_t key)
     struct vgic_bank *b = vgic_bank(c, bank);
     // Tied to the machine's interrupt there is no telling of its end; the guest made it pending on
     // top.
-    bool hw = intid == VGIC_PPI_VTIMER && !(key >> 24 == VGIC_CLASS_ACTIVE && (b->latch & bit));
+    bool timer = intid == VGIC_PPI_VTIMER;
+    bool told = c->vgic->timer_told || (key >> 24 == VGIC_CLASS_ACTIVE && (b->latch & bit));
+    bool hw = timer && !told;
     uint64_t lr = intid | (uint64_t)b->priority[intid % 32] << ICH_LR_PRIORITY_SHIFT;
     c->lr_latch &= ~(UINT32_C(1) << n);
     if (key >> 24 == VGIC_CLASS_ACTIVE) {
@@ -227,7 +229,7 @@ static void place(struct vgic_cpu *c, unsigned n, uint32_t key)
     }
     if (hw) {
         lr |= ICH_LR_HW | (uint64_t)c->vgic->timer_ppi << ICH_LR_PINTID_SHIFT;
-    } else if (vgic_pending(b) & bit) {
+    } else if (timer || (vgic_pending(b) & bit)) {
         lr |= ICH_LR_EOI;
     }
     vgic_set_placed(c, b, n, intid);

@@ -101,6 +101,7 @@ struct vgic {
     uint64_t gich;      // where GICH is, 0 with GICv3
     uint64_t hcr;       // VGIC_HCR or VGIC_HCR_GICV2
     uint32_t timer_ppi; // the machine's INTID of the virtual timer
+    bool timer_told;    // its end by the guest always has to be told of
     struct vgic_bank spi[VGIC_SPI_BANKS];
     uint64_t irouter[VGIC_SPIS];  // GICv2: a byte of ITARGETSR
     uint8_t target[VGIC_SPIS];    // vCPU, or VGIC_NO_TARGET
