@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Manifests for tests, as text."""
+"""Manifests for tests, as text; and which tests are for make check-long alone."""
+import os
+
+import pytest
+
+LONG = pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="make check-long")
 
 BOOTARGS = "console=ttyAMA0 quiet"
 

@@ -9,9 +9,7 @@ import sys
 import bench_peers
 import newel_machine as newel
 import pytest
-from manifests import STAY, linux, manifest, node
-
-LONG = pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="make check-long")
+from manifests import LONG, STAY, linux, manifest, node
 
 LINUX_PROGRAM = os.path.join(newel.BUILD, "newel-detect")
 EFI_PROGRAM = os.path.join(newel.BUILD, "newel-detect.efi")

@@ -4,7 +4,7 @@ import re
 
 import newel_machine as newel
 import pytest
-from manifests import STAY, linux, manifest
+from manifests import LONG, STAY, linux, manifest
 from test_tools import run
 
 EFI = {"firmware": '"efi-runtime"', "ramdisk": '/incbin/("efi.gz")'}
@@ -89,7 +89,7 @@ def test_debian_with_acpi(boot):
 
 @pytest.mark.parametrize("method, tables, told, gic", [
     ("parking", "acpi", "psci: is not implemented in ACPI", 3),
-    ("parking", "acpi", "psci: is not implemented in ACPI", 2),
+    pytest.param("parking", "acpi", "psci: is not implemented in ACPI", 2, marks=LONG),
     ("spin-table", "dt", "SMP: Total of 4", 3),
 ])
 def test_starting_processors(boot, method, tables, told, gic):
@@ -102,6 +102,7 @@ def test_starting_processors(boot, method, tables, told, gic):
     assert machine.expect_end(60) == newel.POWERED_OFF
 
 
+@LONG
 def test_both_descriptions(boot):
     """By itself Linux takes the device tree, and ACPI where it is told to; memory is populated as it is touched."""
     machine = boot(manifest(linux("both", tables='"both"', bootargs="acpi=force", populate='"lazy"', **EFI)))

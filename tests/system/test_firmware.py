@@ -6,9 +6,7 @@ import subprocess
 
 import newel_machine as newel
 import pytest
-from manifests import linux, manifest, raw
-
-LONG = pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="make check-long")
+from manifests import LONG, linux, manifest, raw
 
 FIRMWARE = os.path.join(newel.BUILD, "guests", "fw.bin")
 # tests/firmware/fw.S

@@ -4,7 +4,7 @@ import re
 
 import newel_machine as newel
 import pytest
-from manifests import linux, manifest
+from manifests import LONG, linux, manifest
 
 TIMERS = r"newel-guest: timers cpu0=(\d+) cpu1=(\d+) cpu2=(\d+) cpu3=(\d+)$"
 
@@ -15,7 +15,7 @@ def expect_up(machine, *names):
         assert all(int(count) > 0 for count in match.groups())
 
 
-@pytest.mark.parametrize("cpu", ["cortex-a72", "max"])
+@pytest.mark.parametrize("cpu", ["cortex-a72", pytest.param("max", marks=LONG)])
 def test_two_linux(boot, cpu):
     """Two Debian systems of four vCPUs on two CPUs, with interrupts that move between them."""
     machine = boot(manifest(linux("alpha", cpus=4), linux("beta", cpus=4)), cpu=cpu, gic=2)
@@ -36,7 +36,7 @@ def test_two_linux(boot, cpu):
     assert machine.expect_end(30) == newel.POWERED_OFF
 
 
-@pytest.mark.parametrize("acpi", [True, False], ids=["acpi", "dt"])
+@pytest.mark.parametrize("acpi", [True, pytest.param(False, marks=LONG)], ids=["acpi", "dt"])
 def test_by_uefi(boot, acpi):
     machine = boot(manifest(linux(cpus=2, bootargs="newel.poweroff")), gic=2, esp={}, acpi=acpi)
     machine.expect("newel-guest: up cpus=2", 120)
@@ -49,7 +49,7 @@ def test_nine_vcpus(boot):
     assert machine.expect_end(30) == newel.PANICKED
 
 
-@pytest.mark.parametrize("protocol", ["parking", "spin-table"])
+@pytest.mark.parametrize("protocol", ["parking", pytest.param("spin-table", marks=LONG)])
 def test_vcpus_that_wait_in_memory(boot, protocol):
     """The parking code programs the guest's GICv2, and its SGI releases them."""
     acpi = {"firmware": '"efi-runtime"', "tables": '"acpi"'} if protocol == "parking" else {}

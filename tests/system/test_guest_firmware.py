@@ -3,7 +3,7 @@
 import re
 
 import newel_machine as newel
-from manifests import manifest
+from manifests import LONG, manifest
 
 PROMPT = r"Shell> (?:\x1b\[[0-9;]*m)*\Z"
 VM = """fw {{ memory-mib = <256>; cpus = <{cpus}>; firmware = "uefi"; firmware-image = /incbin/("{image}"); }};"""
@@ -26,6 +26,7 @@ def start(boot, nvram):
     return machine
 
 
+@LONG
 def test_its_variables_survive_newel(boot, tmp_path):
     nvram = newel.make_nvram(str(tmp_path / "nvram"))
     machine = start(boot, nvram)

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other kernels of Debian's than the release's own: the later one, and that with 16 KiB pages where the CPU has them. Long."""
-import os
 
 import newel_machine as newel
 import pytest
-from manifests import linux, manifest
-
-LONG = pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="for make check-long, which fetches these kernels")
+from manifests import LONG, linux, manifest
 
 
 def boots(machine, release):

@@ -4,9 +4,7 @@ import os
 
 import newel_machine as newel
 import pytest
-from manifests import linux, manifest
-
-LONG = pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="make check-long")
+from manifests import LONG, linux, manifest
 
 WORDS = "initrd=\\EFI\\BOOT\\initrd.gz console=ttyAMA0 newel.poweroff"
 

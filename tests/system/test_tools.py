@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's unmodified open-vm-tools in a VM with guest-tools = "vmware", and in one without."""
-import os
 import re
 import time
 
 import newel_machine as newel
-import pytest
-from manifests import STAY, linux, manifest
-
-LONG = pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="for make check-long")
+from manifests import LONG, STAY, linux, manifest
 
 YEAR_2001 = 1000000000
 GUESTINFO = 'guestinfo { role = "web server"; ovfEnv = "<e/>"; };'

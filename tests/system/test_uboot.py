@@ -5,9 +5,8 @@ import re
 
 import newel_machine as newel
 import pytest
-from manifests import BOOTARGS, manifest, node
+from manifests import BOOTARGS, LONG, manifest, node
 
-LONG = pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="for make check-long, which fetches U-Boot")
 RAM, DISK = 0x40000000, 0x48000000
 
 # It looks for the device tree at the start of RAM, and has its first stack below 2 MiB.

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Newel started by UEFI firmware, from a FAT file system, on a machine described by ACPI or by a device tree."""
-import os
 
 import newel_machine as newel
 import pytest
-from manifests import linux, manifest
-
-LONG = pytest.mark.skipif("NEWEL_LONG" not in os.environ, reason="make check-long")
+from manifests import LONG, linux, manifest
 
 BY_ACPI = "newel: the machine is described by ACPI$"
 BY_TREE = "newel: the machine is described by a device tree$"
