@@ -261,6 +261,7 @@ void features_from(struct features *f, const struct id_regs *raw)
     features_from_mmfr(f, raw);
     f->sve_length = f->sve ? sve_longest(raw->sve_lengths) : 0;
     f->errata = errata_of(raw);
+    f->differ = false;
 }
 
 // Where a larger number is not more, but a negative one: FP, AdvSIMD, DoubleLock, MTPMU, TGran64,
