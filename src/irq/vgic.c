@@ -221,7 +221,7 @@ void vgic_set_route(struct vgic *g, uint32_t intid, uint64_t irouter)
 // 4.3.12).
 void vgic_set_targets(struct vgic *g, uint32_t intid, uint8_t itargets)
 {
-    uint8_t all = (uint8_t)MASK(g->count - 1, 0);
+    uint8_t all = (uint8_t)(BIT(g->count) - 1);
     itargets = g->count == 1 ? 0 : itargets & all;
     uint8_t first = itargets != 0 ? (uint8_t)bit_first(itargets) : VGIC_NO_TARGET;
     g->irouter[intid - 32] = itargets;
