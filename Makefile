@@ -165,8 +165,8 @@ check: all test-image mutations unit-build guests plugins $(FUZZERS)
 	@tools/setup --tools
 	@[ -z "$$NEWEL_LONG" ] || tools/setup --soak
 	@tools/check-summary --begin
-	@for test in $(UNIT_TESTS); do tools/check-stage $$(basename $$test) $$test; done
-	@for fuzzer in $(FUZZERS); do tools/check-stage $$(basename $$fuzzer) tools/run-fuzzer $(FUZZ_SECONDS) $$fuzzer; done
+	@printf '%s\n' $(UNIT_TESTS) | xargs -P 2 -I {} sh -c 'tools/check-stage $$(basename {}) {}'
+	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I {} sh -c 'tools/check-stage $$(basename {}) tools/run-fuzzer $(FUZZ_SECONDS) {}'
 	@tools/check-stage --verbose models tests/models/run_models.py
 	@tools/check-stage lint tools/lint
 	@tools/check-stage --verbose guests tests/guests/run_guests.py
