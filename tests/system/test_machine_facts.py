@@ -53,17 +53,15 @@ EDITS = {
     "no-timer": (["-r", "FILE", "/timer"], "no timer (compatible"),
     "no-cpus": (["-r", "FILE", "/cpus"], "no CPUs (/cpus)"),
     "cpu-without-reg": (["-d", "FILE", "/cpus/cpu@0", "reg"], "/cpus/cpu@0: its reg cannot be read"),
-    "spin-table": (["-t", "s", "FILE", "/cpus/cpu@1", "enable-method", "spin-table"],
-                   '/cpus/cpu@1: enable-method is "spin-table"'),
     "boot-cpu-is-not-there": (["-r", "FILE", "/cpus/cpu@0"], "/cpus: the CPU that Newel booted on"),
     "timer-without-interrupts": (["-d", "FILE", "/timer", "interrupts"], "/timer: no private interrupt for the physical timer"),
 }
 
 # QEMU writes /psci and /memory itself, so these are handed over past it; with nobody to turn the machine off, Newel halts.
 PSCI_EDITS = {
-    "psci-by-hvc": (["-t", "s", "FILE", "/psci", "method", "hvc"], "/psci: PSCI method is hvc"),
-    "psci-without-method": (["-d", "FILE", "/psci", "method"], "/psci: PSCI method is neither"),
-    "no-psci": (["-r", "FILE", "/psci"], "no PSCI 0.2 or later"),
+    "psci-by-hvc": (["-t", "s", "FILE", "/psci", "method", "hvc"], "CPU 0x1 does not start: PSCI (HVC): not supported", "no manifest"),
+    "psci-without-method": (["-d", "FILE", "/psci", "method"], None, "/psci: PSCI method is neither"),
+    "no-psci": (["-r", "FILE", "/psci"], 'CPU 0x1 does not start: its method is "psci"', "no manifest"),
 }
 IMAGE_AT, TREE_AT, STUB_AT = 0x40200000, 0x48000000, 0x47000000
 
@@ -79,6 +77,16 @@ def test_odd_device_tree(boot, tree, case):
     stops_with(boot(manifest(linux()), extra=tree(edit)), message)
 
 
+def test_a_method_that_lacks_its_address(boot, tree):
+    """The CPU stays where it is, and the others go on."""
+    edit = ["-t", "s", "FILE", "/cpus/cpu@1", "enable-method", "spin-table"]
+    machine = boot(manifest(linux(bootargs="newel.poweroff")), extra=tree(edit))
+    machine.expect('^newel: warning: CPU 0x1 does not start: its method is "spin-table"$', 30)
+    machine.expect("^newel: 1 CPUs, ", 30)
+    machine.expect("newel-guest: up cpus=1 ", 60)
+    assert machine.expect_end(30) == newel.POWERED_OFF
+
+
 def halts_with(machine, message):
     machine.expect("^newel: error: .*" + re.escape(message), 30)
     with pytest.raises(newel.ExpectError):
@@ -88,8 +96,11 @@ def halts_with(machine, message):
 
 @pytest.mark.parametrize("case", PSCI_EDITS)
 def test_nobody_to_turn_the_machine_off(boot_past_qemu, tree, case):
-    edit, message = PSCI_EDITS[case]
-    halts_with(boot_past_qemu(tree(edit)[1]), message)
+    edit, warning, message = PSCI_EDITS[case]
+    machine = boot_past_qemu(tree(edit)[1])
+    if warning:
+        machine.expect(f"^newel: warning: {re.escape(warning)}$", 30)
+    halts_with(machine, message)
 
 
 def test_no_memory(boot_past_qemu, tree):
