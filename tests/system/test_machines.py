@@ -2,7 +2,7 @@
 """One image for every machine: CPU models, CPU counts and memory sizes, a Linux boot on each."""
 import newel_machine as newel
 import pytest
-from manifests import linux, manifest
+from manifests import LONG, linux, manifest
 
 MODELS = ("cortex-a57", "cortex-a72", "cortex-a76", "neoverse-n1", "neoverse-v1", "max")
 
@@ -18,7 +18,7 @@ def test_cpu_model(boot, cpu):
     boots(boot, cpu=cpu, cpus=2)
 
 
-@pytest.mark.parametrize("smp", range(1, 9))
+@pytest.mark.parametrize("smp", [1, 2, 4, 8, *(pytest.param(smp, marks=LONG) for smp in (3, 5, 6, 7))])
 def test_cpu_count(boot, smp):
     boots(boot, smp=smp, cpus=min(smp, 4))
 
