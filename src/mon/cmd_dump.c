@@ -63,7 +63,7 @@ static bool give_up(struct dump *d, const char *why)
     const char *name = name_of(d);
 
     free_memory(d);
-    if (d->was_running && vm_scan_life_of(d->vm) == d->scan.life) {
+    if (d->was_running && vm_life(d->vm) == d->scan.life) {
         (void)vm_resume(d->vm);
     }
     __atomic_store_n(&d->busy, false, __ATOMIC_RELEASE); // from here on it may be another dump's

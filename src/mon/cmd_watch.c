@@ -34,7 +34,7 @@ static const char *name_of(const struct job *j)
 
 static bool lives(const struct watch *w)
 {
-    return vm_scan_life_of(w->vm) == w->life;
+    return vm_life(w->vm) == w->life;
 }
 
 // Before it is told how it went: whoever reads that may begin another.

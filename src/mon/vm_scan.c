@@ -16,11 +16,6 @@
 #define TTBR_ADDRESS MASK(47, 1)
 #define TTBR_ASID    MASK(63, 48)
 
-uint64_t vm_scan_life_of(const struct vm *vm)
-{
-    return vm->starts + vm->resets;
-}
-
 // Bits 5 to 2 are an address's from 48 up, where RAM never is.
 bool vm_scan_is_root(const struct vm *vm, uint64_t ttbr)
 {
@@ -32,11 +27,8 @@ bool vm_scan_is_root(const struct vm *vm, uint64_t ttbr)
 void vm_scan_start(struct vm_scan *s, struct vm *vm, gva_t first, gva_t last,
                    const uint64_t root[2])
 {
-    *s = (struct vm_scan){.vm = vm,
-                          .life = vm_scan_life_of(vm),
-                          .first = first,
-                          .last = last,
-                          .root = {root[0], root[1]}};
+    *s = (struct vm_scan){
+        .vm = vm, .life = vm_life(vm), .first = first, .last = last, .root = {root[0], root[1]}};
 }
 
 // ---- In the vCPU's context ----
@@ -140,8 +132,7 @@ bool vm_scan_hold(const struct vm_scan *s)
     struct vm *vm = s->vm;
 
     spin_lock(&vm->lock);
-    bool lives =
-        (vm->state == VM_RUNNING || vm->state == VM_PAUSED) && vm_scan_life_of(vm) == s->life;
+    bool lives = (vm->state == VM_RUNNING || vm->state == VM_PAUSED) && vm_life(vm) == s->life;
     if (!lives) {
         spin_unlock(&vm->lock);
     }

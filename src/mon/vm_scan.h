@@ -45,6 +45,3 @@ int vm_scan_step(struct vm_scan *s, struct scan_run *runs, unsigned most, unsign
 // start.
 bool vm_scan_hold(const struct vm_scan *s);
 void vm_scan_release(const struct vm_scan *s);
-
-// The number of starts and resets that the VM has lived through.
-uint64_t vm_scan_life_of(const struct vm *vm);

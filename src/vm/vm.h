@@ -67,6 +67,13 @@ struct vm {
     struct space space; // last: it is large, and the rest near at hand
 };
 
+// Another number each time that the VM starts or is reset: what was found out about a guest is told
+// by it from what holds for the next.
+static inline uint64_t vm_life(const struct vm *vm)
+{
+    return vm->starts + vm->resets;
+}
+
 extern struct vm vms[MANIFEST_MAX_VMS];
 extern size_t vm_count;
 

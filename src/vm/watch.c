@@ -12,7 +12,7 @@ static struct {
 
 static bool is_alive(const struct watch *w)
 {
-    return w->life == w->vm->starts + w->vm->resets;
+    return w->life == vm_life(w->vm);
 }
 
 static void remove(size_t n)
