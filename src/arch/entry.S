@@ -155,3 +155,4 @@ emergency_stacks:
     .global park_pages
 park_pages:
     .skip   PARK_PAGE_SIZE * MAX_CPUS
+    .size   park_pages, . - park_pages

@@ -2,12 +2,14 @@
 """Cache maintenance: Newel and its guests on a model of caches that are not coherent (tools/plugin/newel-cache.c)."""
 import os
 import re
+import subprocess
 
 import newel_machine as newel
 import pytest
 from conftest import LOGS
 from manifests import STAY, linux, manifest, node, raw
 
+IMAGE_AT = 0x40200000  # where QEMU puts Newel
 CHECKER = os.path.join(newel.BUILD, "plugin", "newel-cache.so")
 GUESTS = os.path.join(newel.TOP, "tests", "guests")
 CYCLES = 50
@@ -19,8 +21,12 @@ def checked(boot, request):
     """checked(MANIFEST, **machine): as boot(), and the checker's report, to be read when the machine has ended."""
     report = os.path.join(LOGS, re.sub(r"\W+", "-", request.node.name).strip("-") + ".cache")
 
+    symbols = subprocess.run(["llvm-nm", "-S", os.path.join(newel.BUILD, "newel.elf")], stdout=subprocess.PIPE, text=True, check=True).stdout
+    offset, size = re.search(r"^([0-9a-f]+) ([0-9a-f]+) \w park_pages$", symbols, re.M).groups()
+    polled = f"polled={IMAGE_AT + int(offset, 16):#x}+0x{size}"  # parked CPUs look at their mailboxes all the time
+
     def start(text, **machine):
-        return boot(text, plugins=[f"{CHECKER},out={report}"], **machine), report
+        return boot(text, plugins=[f"{CHECKER},out={report},{polled}"], **machine), report
 
     return start
 

@@ -205,7 +205,18 @@ def kcore_ranges(machine):
     return [(va, size, pa) for kind, _, _, va, pa, size, *_ in headers if kind == 1]
 
 
-@pytest.mark.skipif(not LONG, reason="make check-long: once it found less of the kernel's text than there is, and why is not known yet")
+def pause_in_kernel(machine, first, end):
+    """Leaves the guest paused with vCPU 0 in its kernel's own code. Elsewhere the tables in force may have little of the kernel:
+    Linux, with KPTI, hides it from programs, and its way in and out is at another address."""
+    for _ in range(200):
+        machine.monitor("vm pause linux")
+        pc = re.search(r" pc +([0-9a-f]{16}) ", machine.monitor("vcpu regs linux 0"))[1]
+        if first <= int(pc, 16) < end:
+            return
+        machine.monitor("vm resume linux")
+    raise AssertionError("it is never in its kernel")
+
+
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_a_running_kernel(boot, cpus):
     machine = booted(boot, cpus)
@@ -213,7 +224,9 @@ def test_a_running_kernel(boot, cpus):
     first, end, physical = kernel_text(machine)
     told = kcore_ranges(machine)
     machine.open_monitor()
+    pause_in_kernel(machine, first, end)
     found = scan(machine, "--kernel")
+    machine.monitor("vm resume linux")
     runs = found.runs
     # In ascending order, without overlap, and all in the upper half.
     assert all(a[0] + a[1] <= b[0] for a, b in zip(runs, runs[1:])) and runs[0][0] >> 55 == 0x1FF
@@ -236,7 +249,9 @@ def test_a_running_kernel(boot, cpus):
     outside = [va for va, pa in pages.items() if pa >= 0x40000000 and not any(start <= va < start + size for start, size, _ in told)]
     assert all(va in FIXMAP for va in outside), [hex(va) for va in outside[:20]]  # the device tree
     # A range, and again: the same.
+    pause_in_kernel(machine, first, end)
     again = scan(machine, f"{first & ~0xFFF:#x}+0x1000").runs
+    machine.monitor("vm resume linux")
     assert len(again) == 1 and again[0][2] == physical - (first & 0xFFF)
     alive(machine)
 

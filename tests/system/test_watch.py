@@ -4,7 +4,7 @@ import re
 
 from manifests import STAY, linux, manifest
 from puppet import Puppet, text, vm
-from test_scan import kernel_text
+from test_scan import kernel_text, pause_in_kernel
 
 PAGE = 0x1000
 VIRTUAL, PHYSICAL = 0x60000000, 0x40C00000
@@ -99,8 +99,10 @@ def test_a_kernel_that_patches_itself(boot):
     first, end, _ = kernel_text(machine)
     start = first + 0xFFFF & ~0xFFFF
     machine.open_monitor()
+    pause_in_kernel(machine, first, end)
     machine.monitor(f"watch linux {start:#x}+{(end & ~0xFFFF) - start:#x}")
     assert int(machine.expect(r"^watch: linux: (\d+) pages in \d+ ranges$", 60)[1]) > 1000
+    machine.monitor("vm resume linux")
     machine.focus("linux")
     machine.shell("echo 1 > /proc/sys/kernel/sched_schedstats; echo done $((6 * 7))")
     machine.expect("^done 42$", 60)

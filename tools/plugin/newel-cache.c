@@ -5,6 +5,7 @@
 //
 // Arguments: out=FILE             where the report goes (needed)
 //            ram=START+SIZE       RAM (0x40000000+8 GiB)
+//            polled=START+SIZE    mailboxes: a load that comes before the clean comes again
 //
 // The report, one line each:
 //   WHAT at va A pa A by cpu N elE, written at va A pa A by cpu N elE
@@ -164,6 +165,8 @@ static void on_tlbi(unsigned cpu, void *unused)
 
 // ---- Stores, and loads with caches off
 
+static uint64_t polled_start, polled_size;
+
 static void store_to(uint64_t pa, uint64_t size, uint32_t writer, unsigned cpu)
 {
     struct line *line = line_at(pa);
@@ -180,7 +183,7 @@ static void store_to(uint64_t pa, uint64_t size, uint32_t writer, unsigned cpu)
 
 static void load_from(uint64_t pa, uint64_t va, uint64_t size, uint32_t reader, unsigned cpu)
 {
-    struct line *line = line_at(pa);
+    struct line *line = pa - polled_start < polled_size ? NULL : line_at(pa);
 
     if (line && cpus[cpu].regime.data_uncached && line_read_uncached(line, words_of(pa, size))) {
         report("uncached load of a line not clean to the point of coherency", va, pa, cpu,
@@ -764,19 +767,26 @@ static void at_end(qemu_plugin_id_t id, void *unused)
     fclose(report_file);
 }
 
-static bool set_option(const char *arg)
+static bool read_range(const char *arg, const char *key, uint64_t *start, uint64_t *size)
 {
+    size_t length = strlen(key);
     char *end;
 
+    if (strncmp(arg, key, length) != 0) {
+        return false;
+    }
+    *start = strtoull(arg + length, &end, 0);
+    *size = *end == '+' ? strtoull(end + 1, &end, 0) : 0;
+    return *end == 0 && *size != 0;
+}
+
+static bool set_option(const char *arg)
+{
     if (!strncmp(arg, "out=", 4)) {
         return (report_file = fopen(arg + 4, "w")) != NULL;
     }
-    if (!strncmp(arg, "ram=", 4)) {
-        ram_start = strtoull(arg + 4, &end, 0);
-        ram_size = *end == '+' ? strtoull(end + 1, &end, 0) : 0;
-        return *end == 0 && ram_size != 0;
-    }
-    return false;
+    return read_range(arg, "ram=", &ram_start, &ram_size) ||
+           read_range(arg, "polled=", &polled_start, &polled_size);
 }
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
