@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """scan: what the CPU's own AT instruction finds of a running guest's mappings, against a recursion over the same tables, a
 guest's own walk, and what a guest's kernel says of them."""
+import collections
 import os
 import re
 import struct
+import time
 
 import newel_machine as newel
 import pytest
@@ -257,14 +259,19 @@ def test_a_running_kernel(boot, cpus):
 
 
 def running_ttbr(machine):
-    """TTBR0_EL1 of the program that the one vCPU runs: as of a moment at which it is at EL0."""
+    """TTBR0_EL1 of the program that the one vCPU runs most: as of moments at which it is at EL0, where the shell is at times."""
     machine.open_monitor()
-    for _ in range(50):
+    seen = collections.Counter()
+    for _ in range(300):
         machine.monitor("vm pause linux")
         said = machine.monitor("vcpu regs linux 0")
         machine.monitor("vm resume linux")
         if re.search(r"pstate \w+0\n", said):
-            return re.search(r"ttbr0_el1 +(\w+)", said)[1]
+            seen[re.search(r"ttbr0_el1 +(\w+)", said)[1]] += 1
+            ttbr, times = seen.most_common(1)[0]
+            if times == 5:
+                return ttbr
+        time.sleep(0.02)  # for the guest to come further than its timer's handler
     raise AssertionError("the program never runs")
 
 
