@@ -84,7 +84,10 @@ static inline void tree_fill(const struct tree_memory *m, unsigned page_bits, bo
 
             table[i] = d;
             if (i + 1 < size && tree_pick(2) != 0) {
-                table[i + 1] = d + (tree_pick(2) << page_bits);
+                uint64_t next = d + (tree_pick(2) << page_bits);
+
+                // Behind the memory may be other RAM, where a table is one without entries.
+                table[i + 1] = (next & tree_mask(47, page_bits)) == m->base + m->size ? d : next;
             }
         }
     }

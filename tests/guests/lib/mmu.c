@@ -58,6 +58,15 @@ bool mmu_is_on(void)
     return read_sysreg(sctlr_el1) & SCTLR_M;
 }
 
+void mmu_on_by(uint64_t ttbr0, uint64_t tcr)
+{
+    write_sysreg(mair_el1, 0x4400ff);
+    write_sysreg(tcr_el1, tcr);
+    write_sysreg(ttbr0_el1, ttbr0);
+    __asm__ volatile("tlbi vmalle1\n\tic iallu\n\tdsb sy\n\tisb" ::: "memory");
+    write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) | SCTLR_M | SCTLR_C | SCTLR_I);
+}
+
 void mmu_on(void)
 {
     if (!built) {
@@ -69,11 +78,7 @@ void mmu_on(void)
     uint64_t tcr =
         25 | 1ul << 8 | 1ul << 10 | 3ul << 12 | 1ul << 23 | (range > 5 ? 5 : range) << 32;
 
-    write_sysreg(mair_el1, 0x4400ff);
-    write_sysreg(tcr_el1, tcr);
-    write_sysreg(ttbr0_el1, (uint64_t)root);
-    __asm__ volatile("tlbi vmalle1\n\tic iallu\n\tdsb sy\n\tisb" ::: "memory");
-    write_sysreg(sctlr_el1, read_sysreg(sctlr_el1) | SCTLR_M | SCTLR_C | SCTLR_I);
+    mmu_on_by((uint64_t)root, tcr);
 }
 
 void mmu_off(void)

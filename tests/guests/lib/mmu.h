@@ -28,6 +28,11 @@
 void mmu_on(void);
 void mmu_off(void);
 bool mmu_is_on(void);
+/*
+ * On by an identity map of the caller's, and TCR_EL1. mmu_map_page() and the like are of no use
+ * then.
+ */
+void mmu_on_by(uint64_t ttbr0, uint64_t tcr);
 
 /*
  * Maps the 4 KiB page at va with descriptor bits flags (PTE_PAGE is added) to pa, breaking before

@@ -3,12 +3,15 @@
 
 #include "../../scan_trees.h"
 #include "lib/cpu.h"
+#include "lib/machine.h"
+#include "lib/mmu.h"
 #include "lib/print.h"
 #include "lib/test.h"
 #include "lib/timer.h"
 
 #define TREES_AT   0x40800000ul /* RAM that nothing else touches */
 #define TREES_SIZE 0x100000ul
+#define TCR_LOW    (0x3ful | 3ul << 14) /* T0SZ, TG0 */
 #define TCR_EPD1   (1ul << 23)
 #define TCR_HIGH   (0xfffful << 16) /* T1SZ to TG1 */
 
@@ -39,6 +42,22 @@ static void use_high(void)
     write_sysreg(ttbr1_el1, shape.root);
     write_sysreg(tcr_el1, tcr);
     __asm__ volatile("isb\n\ttlbi vmalle1\n\tdsb sy\n\tisb" ::: "memory");
+}
+
+/* Its own map by level-2 blocks of a 16 or 64 KiB granule: the lower half's from then on. */
+static uint64_t use_low(unsigned page_bits)
+{
+    static uint64_t level2[TREE_TABLE / 8] __attribute__((aligned(TREE_TABLE)));
+    unsigned block = 2 * page_bits - 3, input_bits = block + page_bits - 3;
+    uint64_t granule = page_bits == 14 ? 2 : 1;
+
+    mmu_off(); /* the table may be in use */
+    for (uint64_t i = 0; i < 1ul << (page_bits - 3); i++) {
+        level2[i] = i << block | (i << block == machine.ram_base ? PTE_NORMAL : PTE_DEVICE);
+    }
+    mmu_on_by((uint64_t)level2,
+              (read_sysreg(tcr_el1) & ~TCR_LOW) | (64 - input_bits) | granule << 14);
+    return input_bits;
 }
 
 static uint64_t make(uint64_t seed, uint64_t what)
@@ -164,6 +183,8 @@ uint64_t trees_order(char what, const uint64_t *n)
         return keep(n[0]);
     case 'M':
         return storm_for(n[0]);
+    case 'G':
+        return use_low((unsigned)n[0]);
     default:
         test_abort("no order: %c", what);
     }
