@@ -17,6 +17,7 @@ XEN = os.path.join(PEERS, "xen")
 KVM_INIT = os.path.join(PEERS, "kvm-init")
 RESULT = re.compile(r"RESULT \d+ passed, (\d+) failed")
 XEN_PAYLOAD_AT = 0x4A000000
+XEN_LINE = 126  # characters of a domain's line
 
 XEN_DOMAIN = """
 / {{
@@ -51,7 +52,7 @@ def run(command, timeout):
         timer = threading.Timer(timeout, process.kill)
         timer.start()
         for line in process.stdout:
-            lines.append(line.decode(errors="replace").rstrip())
+            lines.append(line.decode(errors="replace").rstrip("\r\n"))
             if RESULT.search(lines[-1]):
                 process.send_signal(signal.SIGTERM)
         process.wait()
@@ -89,7 +90,10 @@ def xen(folder, cpu, payload, plugin=None):
         raise Unavailable("Debian's Xen package is not in build/peers (tools/setup --peers)")
     extra = ["-machine", "its=off", "-dtb", xen_tree(folder, cpu, payload)]
     extra += ["-device", f"loader,file={payload},addr={XEN_PAYLOAD_AT:#x},force-raw=on"]
-    return run(machine(cpu, XEN, plugin, extra), 180)
+    console = run(machine(cpu, XEN, plugin, extra), 180)
+    # Xen puts the domain before each line, and breaks it where its buffer is full.
+    broken = re.compile(rf"^(\(XEN\) DOM1: .{{{XEN_LINE}}})\n\(XEN\) DOM1: ", re.M)
+    return re.sub(r"^\(XEN\) DOM1: ?", "", broken.sub(r"\1", console), flags=re.M)
 
 
 def kvm(folder, cpu, payload, plugin=None):

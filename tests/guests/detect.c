@@ -15,8 +15,6 @@
 #define ROUNDS  16
 #define PATTERN 0x5aa55aa5c33cc33cu
 
-#define VENDOR_UID 0x8600ff01u
-
 #define SCTLR_DZE   (1ul << 14)
 #define SCTLR_UCT   (1ul << 15)
 #define SCTLR_TRAPS (SCTLR_DZE | SCTLR_UCT)
@@ -133,28 +131,36 @@ static void run_many(void)
 
 /* ---- what the machine says of itself ---- */
 
-static void ask_uid(uint64_t out)
+struct call {
+    uint32_t function, *answer;
+};
+
+static void make_call(uint64_t arg)
 {
-    register uint64_t x0 __asm__("x0") = VENDOR_UID;
+    const struct call *call = (const struct call *)arg;
+    register uint64_t x0 __asm__("x0") = call->function;
     register uint64_t x1 __asm__("x1") = 0;
     register uint64_t x2 __asm__("x2") = 0;
     register uint64_t x3 __asm__("x3") = 0;
 
     __asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
-    ((uint32_t *)out)[0] = (uint32_t)x0;
-    ((uint32_t *)out)[1] = (uint32_t)x1;
-    ((uint32_t *)out)[2] = (uint32_t)x2;
-    ((uint32_t *)out)[3] = (uint32_t)x3;
+    call->answer[0] = (uint32_t)x0;
+    call->answer[1] = (uint32_t)x1;
+    call->answer[2] = (uint32_t)x2;
+    call->answer[3] = (uint32_t)x3;
+}
+
+static bool by_hvc(uint32_t function, uint32_t answer[4])
+{
+    struct call call = {function, answer};
+    struct exc_info info;
+
+    return !expect_exception(&info, make_call, (uint64_t)&call);
 }
 
 static void read_signs(void)
 {
-    uint32_t uid[4] = {UINT32_MAX};
-    struct exc_info info;
-
-    if (!expect_exception(&info, ask_uid, (uint64_t)uid)) {
-        detect_name_uid(signs.smccc, sizeof(signs.smccc), uid);
-    }
+    detect_ask_uid(signs.smccc, sizeof(signs.smccc), by_hvc);
     detect_copy(signs.device_tree, sizeof(signs.device_tree), machine.hypervisor,
                 strlen(machine.hypervisor));
 }

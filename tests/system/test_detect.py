@@ -20,7 +20,7 @@ PAYLOAD_AT = 0x40080000  # where the shim enters it
 
 def report(text):
     """The first JSON report in a console's text, whatever stands before each line."""
-    lines = [re.sub(r"^(\S+\||\(XEN\) DOM1:) ", "", line).strip() for line in text.splitlines()]
+    lines = [re.sub(r"^\S+\| ", "", line).strip() for line in text.splitlines()]
     start = next(n for n, line in enumerate(lines) if line.startswith('{"level"'))
     end = next(n for n in range(start, len(lines)) if lines[n].endswith("}}"))
     return json.loads(" ".join(lines[start : end + 1]))

@@ -11,8 +11,6 @@
 #include <libfdt.h>
 #include <string.h>
 
-#define VENDOR_UID UINT32_C(0x8600ff01) // DEN0028 8.2
-
 #define FADT_ARM_BOOT_ARCH 129 // ACPI 6.5, 5.2.9.4
 #define FADT_PSCI          BIT(0)
 #define FADT_PSCI_HVC      BIT(1)
@@ -129,17 +127,32 @@ static enum conduit read_device_tree(struct detect_signs *s)
     return memcmp(text, "hvc", 4) == 0 ? CONDUIT_HVC : CONDUIT_SMC;
 }
 
-// By the conduit of PSCI, which is SMCCC's as well; HVC from EL2 would call the caller.
+// By the conduit of PSCI, which is SMCCC's as well.
+static bool by_hvc(uint32_t function, uint32_t answer[4])
+{
+    struct smc_result r = hvc_call(function, 0, 0, 0);
+    for (unsigned i = 0; i < 4; i++) {
+        answer[i] = (uint32_t)r.x[i];
+    }
+    return true;
+}
+
+static bool by_smc(uint32_t function, uint32_t answer[4])
+{
+    struct smc_result r = smc_call(function, 0, 0, 0);
+    for (unsigned i = 0; i < 4; i++) {
+        answer[i] = (uint32_t)r.x[i];
+    }
+    return true;
+}
+
 static void ask_uid(struct detect_signs *s, enum conduit conduit, unsigned level)
 {
-    if (conduit == CONDUIT_NONE || (conduit == CONDUIT_HVC && level != 1)) {
-        return;
+    if (conduit == CONDUIT_SMC) {
+        detect_ask_uid(s->smccc, sizeof(s->smccc), by_smc);
+    } else if (conduit == CONDUIT_HVC && level == 1) { // from EL2 it would call the caller
+        detect_ask_uid(s->smccc, sizeof(s->smccc), by_hvc);
     }
-    struct smc_result r =
-        conduit == CONDUIT_HVC ? hvc_call(VENDOR_UID, 0, 0, 0) : smc_call(VENDOR_UID, 0, 0, 0);
-    const uint32_t uid[4] = {(uint32_t)r.x[0], (uint32_t)r.x[1], (uint32_t)r.x[2],
-                             (uint32_t)r.x[3]};
-    detect_name_uid(s->smccc, sizeof(s->smccc), uid);
 }
 
 // The n-th string behind a structure (DSP0134 6.1.3), from 1; they end with an empty one.

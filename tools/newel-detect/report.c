@@ -60,7 +60,7 @@ void detect_copy(char *out, size_t size, const char *text, size_t length)
 }
 
 // UIDs as their hypervisors' sources have them.
-void detect_name_uid(char *out, size_t size, const uint32_t uid[4])
+static void name_uid(char *out, size_t size, const uint32_t uid[4])
 {
     static const struct {
         const char *name;
@@ -68,11 +68,11 @@ void detect_name_uid(char *out, size_t size, const uint32_t uid[4])
     } known[] = {
         {"Newel", {0x6a4e1f8c, 0x0e4bd352, 0x656e7a9d, 0x316c6577}},
         {"KVM", {0xb66fb428, 0xe911c52e, 0x564bcaa9, 0x743a004d}},
-        {"Xen", {0xa71812dc, 0x4369c698, 0xd179cf9a, 0x6766de8d}},
+        {"Xen", {0xdc1218a7, 0x694398c6, 0xd179cf9a, 0x67e6de8d}},
     };
     struct line l = {.length = 0};
 
-    for (unsigned i = 0; uid[0] != UINT32_MAX && i < 4; i++) { // UINT32_MAX: not supported
+    for (unsigned i = 0; i < 4; i++) {
         put(&l, i == 0 ? "" : "-");
         put_number(&l, uid[i], 16, 8);
     }
@@ -86,6 +86,20 @@ void detect_name_uid(char *out, size_t size, const uint32_t uid[4])
         put(&l, same ? known[k].name : "");
     }
     detect_copy(out, size, l.text, l.length);
+}
+
+void detect_ask_uid(char *out, size_t size, detect_call *call)
+{
+    // The vendor's service (DEN0028 8.2), and the older standard one, all that Xen has.
+    static const uint32_t functions[] = {0x8600ff01, 0x8500ff01};
+    uint32_t uid[4];
+
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        if (call(functions[i], uid) && uid[0] != UINT32_MAX) { // not supported
+            name_uid(out, size, uid);
+            return;
+        }
+    }
 }
 
 static const char *verdict_text(const struct newel_detect *d)

@@ -7,14 +7,16 @@
 // What hypervisors say of themselves, by where they say it; "" where nothing is said. No part of
 // the verdict.
 struct detect_signs {
-    char smccc[80];       // the vendor hypervisor service's UID (DEN0028 8.2), and whose it is
+    char smccc[80];       // a hypervisor service's UID (DEN0028 8.2), and whose it is
     char device_tree[64]; // compatible of /hypervisor
     char acpi[16];        // FADT's Hypervisor Vendor Identity (ACPI 6.5, 5.2.9)
     char dmi[128];        // SMBIOS 7.2: the system's manufacturer and product
 };
 
-// The call's answer as text: empty if nobody answers.
-void detect_name_uid(char *out, size_t size, const uint32_t uid[4]);
+// Makes the call, without arguments: what it answers in w0 to w3. False if it cannot be made.
+typedef bool detect_call(uint32_t function, uint32_t answer[4]);
+// The UID that a hypervisor answers, as text: empty if none does.
+void detect_ask_uid(char *out, size_t size, detect_call *call);
 // The printable part of text, which may lack a NUL.
 void detect_copy(char *out, size_t size, const char *text, size_t length);
 
