@@ -8,9 +8,10 @@
 
 #include <string.h>
 
-// The file: ELF header, notes, and from here on program headers, the first of them the notes'.
-#define NOTES_AT   0x40
-#define HEADERS_AT CORE_NOTES_SIZE
+// The file: ELF header, program headers, the first of them the notes', and the notes, as crash
+// wants it; until all headers are there, the notes are collected at the end of the memory.
+#define HEADERS_AT 0x40
+#define NOTES_ROOM (CORE_NOTES_SIZE - HEADERS_AT)
 
 #define ET_CORE     4
 #define EM_AARCH64  183
@@ -59,10 +60,11 @@ static struct program_header *header(const struct core *c, size_t n)
 
 void core_start(struct core *c, void *memory, size_t size)
 {
-    size_t room = (size - HEADERS_AT) / CORE_RANGE_SIZE - 1;
+    size_t room = (size - CORE_NOTES_SIZE) / CORE_RANGE_SIZE - 1;
 
-    *c = (struct core){.memory = memory, .most = MIN(room, CORE_MOST_RANGES)};
-    memset(memory, 0, HEADERS_AT);
+    *c = (struct core){.memory = memory,
+                       .note_memory = (char *)memory + size - NOTES_ROOM,
+                       .most = MIN(room, CORE_MOST_RANGES)};
 }
 
 // ---- Notes ----
@@ -72,11 +74,12 @@ bool core_add_note(struct core *c, const char *name, uint32_t type, const void *
     struct note_header h = {(uint32_t)strlen(name) + 1, (uint32_t)size, type};
     size_t name_room = align_up(h.namesz, 4), room = sizeof(h) + name_room + align_up(size, 4);
 
-    if (room > HEADERS_AT - NOTES_AT - c->notes) {
+    if (room > NOTES_ROOM - c->notes) {
         return false;
     }
-    char *to = c->memory + NOTES_AT + c->notes;
+    char *to = c->note_memory + c->notes;
 
+    memset(to, 0, room);
     memcpy(to, &h, sizeof(h));
     memcpy(to + sizeof(h), name, h.namesz);
     memcpy(to + sizeof(h) + name_room, desc, size);
@@ -120,7 +123,6 @@ bool core_add_range(struct core *c, gva_t va, gpa_t ipa, uint64_t size, unsigned
         .paddr = ipa.v,
         .filesz = size,
         .memsz = size,
-        .align = 1,
     };
     struct program_header *last = header(c, c->ranges); // behind the notes'
 
@@ -154,12 +156,14 @@ static void write_elf_header(const struct core *c)
 
 size_t core_finish(struct core *c)
 {
-    size_t end = HEADERS_AT + (c->ranges + 1) * CORE_RANGE_SIZE, size = align_up(end, PAGE_SIZE);
+    size_t notes_at = HEADERS_AT + (c->ranges + 1) * CORE_RANGE_SIZE;
+    size_t end = notes_at + c->notes, size = align_up(end, PAGE_SIZE);
 
+    memmove(c->memory + notes_at, c->note_memory, c->notes);
     memset(c->memory + end, 0, size - end);
     write_elf_header(c);
-    *header(c, 0) = (struct program_header){
-        .type = PT_NOTE, .offset = NOTES_AT, .filesz = c->notes, .align = 4};
+    *header(c, 0) =
+        (struct program_header){.type = PT_NOTE, .offset = notes_at, .filesz = c->notes};
     for (size_t n = 1; n <= c->ranges; n++) {
         header(c, n)->offset += size;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The headers of an ELF core file (System V gABI, chapter 4 and 5; AAELF64) of a VM, made in memory
 // that the caller brings: its program headers are guest-virtual ranges, whose contents follow the
-// headers in the file; its notes the vCPUs' registers, as Linux lays them out (NT_PRSTATUS).
+// headers in the file; its notes the vCPUs' registers, as Linux lays them out (NT_PRSTATUS). An
+// alignment of 0 in a program header says, to crash, that this is no netdump.
 #pragma once
 
 #include "cpu/vcpu.h"
@@ -16,7 +17,7 @@
 #define CORE_MOST_SIZE   (CORE_NOTES_SIZE + (CORE_MOST_RANGES + 1) * CORE_RANGE_SIZE)
 
 struct core {
-    char *memory;
+    char *memory, *note_memory;
     size_t most; // ranges
     size_t ranges, notes;
 };
