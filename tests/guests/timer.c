@@ -196,7 +196,7 @@ TEST_BOTH(withdrawn)
     gic_setup(t->ppi);
     t->set_cval(0);
     t->set_ctl(TIMER_ENABLE);
-    EXPECT(gic_irq_signalled());
+    EXPECT(wait_for(gic_irq_signalled(), 5000000));
     EXPECT(gic_bit_read(t->ppi, GICD_ISPENDR));
     t->set_ctl(0);
     delay_us(2000);
