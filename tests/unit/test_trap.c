@@ -165,8 +165,8 @@ void vgic_v2_interface_write(struct vgic_cpu *c, uint64_t offset, unsigned size,
 
 const struct gic_config *gic_config(void)
 {
-    static const struct gic_config config = {.version = 3};
-    return &config;
+    static const struct gic_config gic = {.version = 3};
+    return &gic;
 }
 
 bool vgic_rdist_write(struct vgic_cpu *c, uint64_t offset, unsigned size, uint64_t value)
