@@ -76,7 +76,7 @@ unsigned gic_poll(void)
 {
     unsigned intid = GIC_SPURIOUS;
 
-    wait_for((intid = gic_ack()) != GIC_SPURIOUS, 200000);
+    wait_for((intid = gic_ack()) != GIC_SPURIOUS, 2000000);
     return intid;
 }
 

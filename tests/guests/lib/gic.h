@@ -124,7 +124,7 @@ void gic_teardown(unsigned intid);
 #define gic_send_sgi(sgi, targets) gic_face()->send_sgi((sgi), (targets))
 #define gic_send_sgi_others(sgi)   gic_face()->send_sgi_others(sgi)
 
-/* Polls the acknowledge register up to about 200 ms: an INTID, or GIC_SPURIOUS. */
+/* Polls the acknowledge register up to about two seconds: an INTID, or GIC_SPURIOUS. */
 unsigned gic_poll(void);
 
 /* INTIDs; whose a GICv2's SGI was is kept from the acknowledgement for the end. */
