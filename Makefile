@@ -104,7 +104,7 @@ HOST_CFLAGS := -std=gnu11 -O1 -g $(WARNINGS) -fno-omit-frame-pointer -fsanitize=
 # Rooms made of instructions and registers stay out.
 HOST_EXCLUDE := src/arch/% src/boot/main.c src/boot/smp.c src/boot/power.c src/boot/panic.c src/boot/efi/main.c src/cpu/switch.c src/lib/string.c src/lib/stack_guard.c \
 	src/trap/run.c
-HOST_SOURCES := $(filter-out $(HOST_EXCLUDE),$(sort $(wildcard src/*/*.c src/*/*/*.c))) \
+HOST_SOURCES := $(filter-out $(HOST_EXCLUDE),$(sort $(wildcard src/*/*.c src/*/*/*.c))) tools/newel-park/tables.c \
 	$(wildcard tests/fake_arch/*.c tests/fake_arch/*/*.c)
 HOST_OBJECTS := $(HOST_SOURCES:%=$(BUILD)/host/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -149,9 +149,9 @@ fuzz: $(FUZZERS)
 
 # ---- payloads that run as VMs, whole machines ----
 include tests/guests/guests.mk
-include tests/firmware/firmware.mk
 include tools/newel-detect/detect.mk
 include tools/newel-park/park.mk
+include tests/firmware/firmware.mk
 include tools/plugin/plugin.mk
 include tools/peers/peers.mk
 
@@ -203,4 +203,4 @@ format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf $(BUILD)/el2 $(BUILD)/mutation-* $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/test $(BUILD)/detect $(BUILD)/newel-detect* $(BUILD)/park $(BUILD)/newel-park.efi $(BUILD)/newel.* $(BUILD)/*.a
+	rm -rf $(BUILD)/el2 $(BUILD)/mutation-* $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/guests $(BUILD)/check $(BUILD)/test $(BUILD)/detect $(BUILD)/newel-detect* $(BUILD)/park $(BUILD)/give-tree $(BUILD)/newel-park.efi $(BUILD)/newel.* $(BUILD)/*.a

@@ -138,15 +138,32 @@ def make_nvram(path):
     return path
 
 
-# Boards of QEMU's: their device tree as Debian's kernel has it, and the serial lines before the one that it names.
-BOARDS = {"raspi4b": ("bcm2711-rpi-4-b.dtb", 1), "raspi3b": ("bcm2837-rpi-3-b.dtb", 1)}
+# Boards of QEMU's: their device tree as Debian's kernel has it, the serial lines before the one that it names, and where there is
+# memory of which QEMU says nothing: START and SIZE.
+BOARDS = {"raspi4b": ("bcm2711-rpi-4-b.dtb", 1, (0x40000000, 0x40000000)), "raspi3b": ("bcm2837-rpi-3-b.dtb", 1, None)}
+
+
+def board_tree(machine):
+    """The board's tree as its boot firmware completes it, for what QEMU does not do: a seed, and all of the memory."""
+    source, _, more = BOARDS[machine]
+    handle, tree = tempfile.mkstemp(dir=BUILD, prefix=machine)
+    os.close(handle)
+    shutil.copyfile(os.path.join(GUEST, source), tree)
+    changes = [["-t", "bx", tree, "/chosen", "rng-seed", *(f"{byte:x}" for byte in os.urandom(64))]]
+    if more:
+        node = f"/ram@{more[0]:x}"  # QEMU writes over what is called memory
+        changes += [["-c", tree, node], ["-t", "s", tree, node, "device_type", "memory"]]
+        changes += [["-t", "x", tree, node, "reg", "0", *(f"{number:x}" for number in more)]]
+    for change in changes:
+        subprocess.run(["fdtput", *change], check=True)
+    os.replace(tree, os.path.join(BUILD, f"{machine}.dtb"))  # another one may be reading it
+    return os.path.join(BUILD, f"{machine}.dtb")
 
 
 def machine_options(machine, cpu, smp, mem, gic):
     """A board is as it is; what virt has can be chosen."""
     if machine in BOARDS:
-        tree, lines = BOARDS[machine]
-        return ["-M", machine, "-dtb", os.path.join(GUEST, tree), *["-serial", "null"] * lines]
+        return ["-M", machine, "-dtb", board_tree(machine), *["-serial", "null"] * BOARDS[machine][1]]
     return ["-M", f"virt,virtualization=on,gic-version={gic}", "-cpu", cpu, "-smp", str(smp), "-m", str(mem)]
 
 

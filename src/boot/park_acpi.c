@@ -33,12 +33,28 @@ static void fix_checksum(const struct acpi_table *t)
     write_field(t, ACPI_CHECKSUM, (uint8_t)-sum, 1);
 }
 
-// Every structure can be walked over, every mailbox has one GICC structure.
+// Of what has to be found: the boot CPU, and each that is parked; 0 for another CPU.
+static uint64_t bit_of(const struct parked *parked, uint64_t mpidr)
+{
+    if (mpidr == parked->boot_mpidr) {
+        return BIT(parked->count);
+    }
+    for (size_t i = 0; i < parked->count; i++) {
+        if (parked->cpu[i].mpidr == mpidr) {
+            return BIT(i);
+        }
+    }
+    return 0;
+}
+
+_Static_assert(MAX_CPUS < 64, "a bit for each");
+
+// Every structure can be walked over, every CPU has one GICC structure that is enabled.
 static int check_madt(struct acpi *acpi, const struct acpi_table *madt, const struct parked *parked)
 {
     struct acpi_table e;
     uint32_t at = MADT_SIZE;
-    size_t found = 0;
+    uint64_t left = BIT(parked->count + 1) - 1;
     int more;
     while ((more = acpi_next(acpi, madt, &at, &e)) > 0) {
         if (acpi_u8(&e, 0) != MADT_GICC) {
@@ -47,11 +63,18 @@ static int check_madt(struct acpi *acpi, const struct acpi_table *madt, const st
         if (e.size < GICC_SIZE) {
             return fail(acpi, "APIC: a structure of type %u is %u bytes long", MADT_GICC, e.size);
         }
-        found += (acpi_u32(&e, GICC_FLAGS) & GICC_ENABLED) != 0 &&
-                 parked_page(parked, acpi_u64(&e, GICC_MPIDR)) != NULL;
+        uint64_t mpidr = acpi_u64(&e, GICC_MPIDR);
+        bool enabled = (acpi_u32(&e, GICC_FLAGS) & GICC_ENABLED) != 0;
+        uint64_t bit = enabled ? bit_of(parked, mpidr) : 0;
+        if ((bit & ~left) != 0) {
+            return fail(acpi, "APIC: there are two CPUs with MPIDR 0x%lx", (unsigned long)mpidr);
+        }
+        left &= ~bit;
     }
-    if (more == 0 && found != parked->count) {
-        return fail(acpi, "APIC: %zu of %zu CPUs are there", found, parked->count);
+    if (more == 0 && left != 0) {
+        size_t first = bit_first(left);
+        uint64_t mpidr = first == parked->count ? parked->boot_mpidr : parked->cpu[first].mpidr;
+        return fail(acpi, "APIC: CPU 0x%lx is not there, or not enabled", (unsigned long)mpidr);
     }
     return more;
 }

@@ -93,6 +93,28 @@ static void flush(const void *base, size_t size)
 
 // ---- from the original method into the parking code ----
 
+// Its own for good.
+static char *page_of(unsigned slot)
+{
+    return park_pages + (size_t)slot * PARK_PAGE_SIZE;
+}
+
+// All before any CPU is sent: where several come at one CPU's call, each finds its page. No GIC:
+// it is for a moment, and SEV is enough.
+static void fill_pages(const struct platform *p)
+{
+    for (unsigned slot = 1; slot < p->cpu_count; slot++) {
+        unsigned next = slot + 1 < p->cpu_count ? slot + 1 : 1;
+        park_fill(page_of(slot), &(struct park_cpu){.id = slot,
+                                                    .wait = PARK_IN_WFE,
+                                                    .mpidr = p->cpu[slot].mpidr,
+                                                    .next = ptr_hpa(page_of(next)).v});
+    }
+    flush(park_pages, p->cpu_count * PARK_PAGE_SIZE);
+    icache_inval_all();
+    dsb(sy);
+}
+
 static bool is_parked(const void *page)
 {
     flush((const char *)page + PARK_STATE, 2 * sizeof(uint64_t));
@@ -115,35 +137,33 @@ static int map_method(const struct cpu_start *how)
     return err == ERR_EXISTS ? 0 : err;
 }
 
-// No GIC in the page: it is for a moment, and SEV is enough.
-static int send_to_page(const struct platform *p, unsigned slot, void *page)
+static int send_to_page(const struct platform *p, unsigned slot, const void *page)
 {
     const struct cpu_start *how = &p->cpu[slot].start;
     const struct park_gic gic = machine_park_gic(p);
     if (how->method == CPU_PSCI_HVC) {
         return ERR_UNSUPPORTED; // it would be Newel that is called
     }
-    park_fill(page, &(struct park_cpu){.id = slot, .wait = PARK_IN_WFE});
-    flush(page, PARK_PAGE_SIZE);
-    icache_inval_all();
-    dsb(sy);
+    if (is_parked(page)) {
+        return 0; // it came when another one was called
+    }
     int err = map_method(how);
     return err != 0 ? err : cpu_start(how, p->cpu[slot].mpidr, park_entry(ptr_hpa(page).v), &gic);
 }
 
-// Is it the CPU that was meant, at Newel's level? One that is not stays parked.
-static bool is_right(const void *page, uint64_t mpidr)
+static void say_no_answer(const void *page, uint64_t mpidr)
 {
-    uint64_t came = park_mpidr(page) & MPIDR_AFFINITY;
-    if (came != mpidr) {
+    flush((const char *)page + PARK_STRANGER, sizeof(uint64_t));
+    uint64_t came = park_stranger(page) & MPIDR_AFFINITY;
+    if (park_stranger(page) != 0) {
         log_warn("CPU 0x%lx does not start: CPU 0x%lx came in its place", mpidr, came);
-    } else if (park_state(page) != PARK_AT_EL2) {
-        log_warn("CPU 0x%lx does not start: it came at EL%u", mpidr, park_state(page));
+    } else {
+        log_warn("CPU 0x%lx does not start: no answer", mpidr);
     }
-    return came == mpidr && park_state(page) == PARK_AT_EL2;
 }
 
-static bool park(const struct platform *p, unsigned slot, void *page)
+// True if the CPU waits in its page, at Newel's level. One that came at another stays there.
+static bool park(const struct platform *p, unsigned slot, const void *page)
 {
     const struct cpu_start *how = &p->cpu[slot].start;
     uint64_t mpidr = p->cpu[slot].mpidr;
@@ -153,9 +173,11 @@ static bool park(const struct platform *p, unsigned slot, void *page)
     } else if (err != 0) {
         log_warn("CPU 0x%lx does not start: %s: %s", mpidr, cpu_method_name(how), error_text(err));
     } else if (!wait_until(is_parked, page, POLL_US)) {
-        log_warn("CPU 0x%lx does not start: no answer", mpidr);
+        say_no_answer(page, mpidr);
+    } else if (park_state(page) != PARK_AT_EL2) {
+        log_warn("CPU 0x%lx does not start: it came at EL%u", mpidr, park_state(page));
     } else {
-        return is_right(page, mpidr);
+        return true;
     }
     return false;
 }
@@ -184,7 +206,7 @@ static void release(const struct platform *p, unsigned slot, void *page)
     struct secondary_start *s = &starts[slot];
     struct percpu *cpu = &percpus[cpu_count];
     const struct cpu_start mailbox = {.method = CPU_PARKED, .id = slot, .address = ptr_hpa(page).v};
-    const struct park_gic gic = machine_park_gic(p);
+    const struct park_gic by_sev = {0};
     percpu_init(cpu, cpu_count, slot, p->cpu[slot].mpidr);
     *s = (struct secondary_start){.stack = cpu->stack_top,
                                   .cpu = cpu,
@@ -195,7 +217,7 @@ static void release(const struct platform *p, unsigned slot, void *page)
     uint64_t *named = (uint64_t *)((uintptr_t)page + PARK_FREE);
     *named = (uint64_t)(uintptr_t)s;
     flush(named, sizeof(*named));
-    int err = cpu_start(&mailbox, cpu->mpidr, (uint64_t)(uintptr_t)secondary_entry, &gic);
+    int err = cpu_start(&mailbox, cpu->mpidr, (uint64_t)(uintptr_t)secondary_entry, &by_sev);
     if (err != 0 || !comes(s)) {
         log_warn("CPU 0x%lx does not start: it does not leave its mailbox", cpu->mpidr);
         return;
@@ -208,15 +230,15 @@ static void release(const struct platform *p, unsigned slot, void *page)
 void smp_start_all(const struct platform *p)
 {
     const char *said = "";
+    fill_pages(p);
     for (unsigned slot = 1; slot < p->cpu_count; slot++) {
         const struct cpu_start *how = &p->cpu[slot].start;
         if (how->method != CPU_UNKNOWN && strcmp(said, cpu_method_name(how)) != 0) {
             said = cpu_method_name(how);
             log_info("CPUs are started by %s", said);
         }
-        char *page = park_pages + (size_t)slot * PARK_PAGE_SIZE; // its own for good
-        if (park(p, slot, page)) {
-            release(p, slot, page);
+        if (park(p, slot, page_of(slot))) {
+            release(p, slot, page_of(slot));
         }
     }
 }

@@ -41,7 +41,7 @@
     X(INJECT_SERROR, "inject.serror", "virtual SError injected")                               \
     X(VIRQ_INJECTED, "virq.injected", "virtual interrupt put into a list register")            \
     X(VIRQ_MAINTENANCE, "virq.maintenance", "GIC maintenance interrupt")                       \
-    X(VIRQ_KICK, "virq.kick", "other CPU interrupted to deliver")                              \
+    X(VIRQ_KICK, "virq.kick", "interrupted by another CPU, which has something for it")        \
     X(TIMER_VIRT, "timer.virt", "virtual timer interrupt")                                     \
     X(TIMER_PHYS, "timer.phys", "emulated physical timer expired")                             \
     X(PSCI_CALL, "psci.call", "PSCI call")                                                     \

@@ -13,6 +13,8 @@
 #define EVENT_STREAM (1 << 2 | 12 << 4) // EVNTEN, EVNTI: of CNTHCTL_EL2 and CNTKCTL_EL1 alike
 #define EL1_MAY_COUNT 3                 // CNTHCTL_EL2: EL1PCTEN, EL1PCEN
 
+#define AFFINITY 0xff00ffffff // of MPIDR_EL1
+
 #define SGIS       0x0000ffff
 #define PRIORITIES 0xa0a0a0a0
 
@@ -57,6 +59,25 @@ park_code:
     msr     daifset, #0xf
     adr     x19, park_code
     sub     x19, x19, #PARK_CODE
+    mov     x2, x19                     // where it came to
+    mrs     x0, mpidr_el1
+    ldr     x1, =AFFINITY
+    and     x1, x0, x1
+find:
+    ldr     x3, [x19, #(PARK_FACTS + PARK_FACT_MPIDR)]
+    cmp     x3, x1
+    b.eq    found
+    ldr     x19, [x19, #(PARK_FACTS + PARK_FACT_NEXT)]
+    cbz     x19, stranger
+    cmp     x19, x2
+    b.ne    find
+stranger:
+    str     x0, [x2, #PARK_STRANGER]
+    dsb     sy
+1:  wfi
+    b       1b
+
+found:
     add     x20, x19, #PARK_FACTS
     ldr     x22, [x20, #PARK_FACT_GIC]
     ldr     x23, [x20, #PARK_FACT_WAIT]

@@ -10,11 +10,12 @@
 #define PARK_FREE 0x010
 
 // The half of whoever parked it. What different parties write shares no line of a cache.
-#define PARK_CODE    0x800
-#define PARK_FACTS   0xc00
-#define PARK_STATE   0xe00
-#define PARK_MPIDR   0xe08
-#define PARK_RELEASE 0xf00
+#define PARK_CODE     0x800
+#define PARK_FACTS    0xc00
+#define PARK_STRANGER 0xd00
+#define PARK_STATE    0xe00
+#define PARK_MPIDR    0xe08
+#define PARK_RELEASE  0xf00
 
 #define PARK_CODE_SIZE (PARK_FACTS - PARK_CODE)
 
@@ -25,6 +26,8 @@
 #define PARK_FACT_GIC_DISTRIBUTOR   0x18
 #define PARK_FACT_GIC_CPU_INTERFACE 0x20
 #define PARK_FACT_GIC_REDISTRIBUTOR 0x28
+#define PARK_FACT_MPIDR             0x30
+#define PARK_FACT_NEXT              0x38
 
 #define PARK_WAIT_WFE 0
 #define PARK_WAIT_WFI 1

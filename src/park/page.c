@@ -9,6 +9,7 @@ extern const unsigned char park_code[PARK_CODE_SIZE];
 struct facts {
     uint64_t id, wait;
     uint64_t gic, distributor, cpu_interface, redistributor;
+    uint64_t mpidr, next;
 };
 
 _Static_assert(offsetof(struct facts, id) == PARK_FACT_ID &&
@@ -16,7 +17,9 @@ _Static_assert(offsetof(struct facts, id) == PARK_FACT_ID &&
                    offsetof(struct facts, gic) == PARK_FACT_GIC &&
                    offsetof(struct facts, distributor) == PARK_FACT_GIC_DISTRIBUTOR &&
                    offsetof(struct facts, cpu_interface) == PARK_FACT_GIC_CPU_INTERFACE &&
-                   offsetof(struct facts, redistributor) == PARK_FACT_GIC_REDISTRIBUTOR,
+                   offsetof(struct facts, redistributor) == PARK_FACT_GIC_REDISTRIBUTOR &&
+                   offsetof(struct facts, mpidr) == PARK_FACT_MPIDR &&
+                   offsetof(struct facts, next) == PARK_FACT_NEXT,
                "code.S");
 
 static bool has_gic(const struct park_gic *g)
@@ -28,10 +31,14 @@ static bool has_gic(const struct park_gic *g)
 void park_fill(void *page, const struct park_cpu *cpu)
 {
     const struct park_gic *g = &cpu->gic;
-    struct facts facts = {.id = cpu->id, .wait = PARK_IN_WFE};
+    struct facts facts = {
+        .id = cpu->id, .wait = PARK_IN_WFE, .mpidr = cpu->mpidr, .next = cpu->next};
     if (has_gic(g)) {
-        facts = (struct facts){cpu->id,        cpu->wait,        g->version,
-                               g->distributor, g->cpu_interface, g->redistributor};
+        facts.wait = cpu->wait;
+        facts.gic = g->version;
+        facts.distributor = g->distributor;
+        facts.cpu_interface = g->cpu_interface;
+        facts.redistributor = g->redistributor;
     }
     uint32_t nobody = PARK_NOBODY;
     uint8_t *bytes = page;
@@ -49,4 +56,9 @@ uint32_t park_state(const void *page)
 uint64_t park_mpidr(const void *page)
 {
     return *(const volatile uint64_t *)((uintptr_t)page + PARK_MPIDR);
+}
+
+uint64_t park_stranger(const void *page)
+{
+    return *(const volatile uint64_t *)((uintptr_t)page + PARK_STRANGER);
 }

@@ -4,8 +4,11 @@
 // protocol brought it there.
 //
 // A CPU is sent to park_entry(), at EL1 or EL2, little-endian, with its MMU and caches off and
-// nothing stale in them; its registers may hold anything. It masks interrupts, makes its own GIC
-// interface take SGIs, writes its MPIDR and its state into the page, and waits until it is
+// nothing stale in them; its registers may hold anything. It finds its page by its MPIDR: the one
+// that it was sent to or another one of that page's ring, since a firmware may send several CPUs
+// where it was asked to send one (a cpu-release-addr that they share). One without a page writes
+// its MPIDR_EL1 into the page that it came to, and stays there. It masks interrupts, makes its own
+// GIC interface take SGIs, writes its MPIDR and its state into its page, and waits until it is
 // released, which happens once:
 //
 // - by ACPI's parking protocol (Microsoft, "Multi-processor Startup for ARM Platforms", version 1):
@@ -24,8 +27,8 @@
 //
 // The code reads and writes memory with its caches off: who fills a page, or writes to it with
 // caches on, cleans to the point of coherency, and invalidates before reading. The page is the
-// CPU's for good, so no system may count it as RAM: the code runs there, and the page is reached by
-// the physical address.
+// CPU's for good, and so is its ring, so no system may count them as RAM: the code runs there, and
+// pages are reached by the physical address.
 //
 // The page is the same at any address, and needs nothing of the hypervisor: it is for a VM's
 // vCPUs as for the machine's processors.
@@ -57,11 +60,14 @@ struct park_cpu {
     uint32_t id; // below PARK_NOBODY: ACPI's CPU interface number, anything unique for a spin table
     enum park_wait wait;
     struct park_gic gic;
+    uint64_t mpidr; // its affinity fields
+    uint64_t next;  // physical address of the next page of the ring; 0: there is no other page
 };
 
 // Fills a page, all PARK_PAGE_SIZE bytes of it, for a CPU that is not there yet; 8-byte aligned.
-// Any room, host or EL2, may call it. The caller cleans the page to the point of coherency and
-// makes its code visible to the instruction side before any CPU is sent there.
+// All pages of a ring are filled before any CPU is sent to one of them. Any room, host or EL2, may
+// call it. The caller cleans the page to the point of coherency and makes its code visible to the
+// instruction side before any CPU is sent there.
 void park_fill(void *page, const struct park_cpu *cpu);
 
 // Where a CPU is sent, and what a device tree's cpu-release-addr names, for a page at an address.
@@ -79,3 +85,7 @@ static inline uint64_t park_release_address(uint64_t page)
 // it was there, MPIDR_EL1 as it reads it. The caller has invalidated the page's lines.
 uint32_t park_state(const void *page);
 uint64_t park_mpidr(const void *page);
+
+// MPIDR_EL1 of a CPU that came here and has no page in this ring, the last one's if there were
+// several; 0 (MPIDR_EL1 is never 0) if there was none. Likewise.
+uint64_t park_stranger(const void *page);

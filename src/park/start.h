@@ -32,10 +32,10 @@ const char *cpu_method_name(const struct cpu_start *s);
 bool cpu_start_reaches(const struct cpu_start *s, uint64_t *base, uint64_t *size);
 
 // Sends a CPU to a physical address, once. mpidr: its affinity. gic: version, distributor: the
-// machine's, in use on this CPU; needed for CPU_PARKED alone. What the CPU will read and execute
-// has been cleaned. 0 does not mean that it arrives. ERR_UNSUPPORTED for a method that is not known
-// or cannot be used from here; ERR_BUSY if it runs already or its mailbox does not rest;
-// ERR_INVALID, ERR_ACCESS, ERR_NOENT: as the firmware answers; ERR_RANGE: an address that the
-// method cannot name.
+// machine's, in use on this CPU; for CPU_PARKED alone (version 0: SEV wakes it). What the CPU will
+// read and execute has been cleaned. 0 does not mean that it arrives. ERR_UNSUPPORTED for a method
+// that is not known or cannot be used from here; ERR_BUSY if it runs already or its mailbox does
+// not rest; ERR_INVALID, ERR_ACCESS, ERR_NOENT: as the firmware answers; ERR_RANGE: an address that
+// the method cannot name.
 int cpu_start(const struct cpu_start *s, uint64_t mpidr, uint64_t entry,
               const struct park_gic *gic);

@@ -135,6 +135,9 @@ static inline __attribute__((always_inline)) void interrupt(struct vcpu *v, bool
     uint32_t intid = gic_intid(gicv2, ack);
     gic_eoi(gicv2, ack);
     if (intid == HOST_SGI_KICK) { // it has done its work by coming
+        if (v != NULL) {
+            count(&v->count, CNT_VIRQ_KICK);
+        }
         gic_deactivate(gicv2, ack);
         return;
     }

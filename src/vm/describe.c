@@ -73,6 +73,7 @@ static void fill_mailboxes(struct vm *vm, char *memory)
                     .distributor = VGIC_DIST_BASE,
                     .cpu_interface = VGIC_CPU_BASE,
                     .redistributor = VGIC_RDIST_BASE + i * VGIC_RDIST_SIZE},
+            .mpidr = vm->vcpu[i]->mpidr & MPIDR_AFFINITY,
         };
         park_fill(memory + i * PAGE_SIZE, &cpu);
     }

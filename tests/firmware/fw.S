@@ -13,6 +13,7 @@
 
 #define METHOD_SPIN_TABLE 1
 #define METHOD_BCM2836    2
+#define METHOD_SHARED     3 // a spin table with one word for all, RELEASE
 
 #define FAULT_DEAD  1 // never looks
 #define FAULT_EL1   2 // comes at EL1
@@ -41,8 +42,10 @@ _start:
     br      x0
 
 in_ram:
-    mrs     x19, mpidr_el1
-    and     x19, x19, #0xff
+    mrs     x1, mpidr_el1
+    and     x19, x1, #0xff              // its number: clusters of 16
+    ubfx    x1, x1, #8, #8
+    add     x19, x19, x1, lsl #4
     adr     x0, vectors
     msr     vbar_el3, x0
     mov     x0, #0x501                  // RW, HCE, NS
@@ -112,7 +115,9 @@ waits:
     cmp     x21, #FAULT_CROSS
     b.ne    1f
     eor     x22, x22, #1
-1:  cmp     x20, #METHOD_BCM2836
+1:  cmp     x20, #METHOD_SHARED
+    csel    x22, xzr, x22, eq
+    cmp     x20, #METHOD_BCM2836
     b.eq    2f
     ldr     x23, =RELEASE
     add     x23, x23, x22, lsl #3

@@ -76,11 +76,14 @@ static void put(unsigned n, uint64_t offset, uint64_t value)
     flush(&pages[n][offset], 8);
 }
 
-static void prepare(unsigned n, enum park_wait wait, bool gic)
+static void prepare_ring(unsigned n, enum park_wait wait, bool gic, uint64_t next)
 {
     unsigned version = machine.gicc ? 2 : 3;
-    struct park_cpu cpu = {
-        ID(n), wait, {gic ? version : 0, machine.gicd, machine.gicc, gicr_base(n)}};
+    struct park_cpu cpu = {ID(n),
+                           wait,
+                           {gic ? version : 0, machine.gicd, machine.gicc, gicr_base(n)},
+                           cpu_mpidr(n),
+                           next};
 
     park_fill(pages[n], &cpu);
     flush(pages[n], PARK_PAGE_SIZE);
@@ -89,11 +92,21 @@ static void prepare(unsigned n, enum park_wait wait, bool gic)
     flush(&probes[n], sizeof(probes[n]));
 }
 
-static bool start(unsigned n)
+static void prepare(unsigned n, enum park_wait wait, bool gic)
 {
-    uint64_t entry = park_entry((uint64_t)pages[n]);
+    prepare_ring(n, wait, gic, 0);
+}
+
+static bool send(unsigned n, unsigned page)
+{
+    uint64_t entry = park_entry((uint64_t)pages[page]);
 
     return psci_call(PSCI_CPU_ON, cpu_mpidr(n), entry, 0x1234) == PSCI_SUCCESS;
+}
+
+static bool start(unsigned n)
+{
+    return send(n, n);
 }
 
 static bool is_parked(unsigned n)
@@ -289,4 +302,48 @@ TEST(each_by_itself)
             EXPECT(is_parked(other) && probe_of(other)->times == 0);
         }
     }
+}
+
+/* As where CPUs share the word that calls them: all come where one was sent. */
+TEST(each_finds_its_page)
+{
+    unsigned cpus = cpu_count();
+
+    SKIP_UNLESS(cpus >= 3, "less than three CPUs");
+    for (unsigned n = 1; n < cpus; n++) {
+        prepare_ring(n, PARK_IN_WFI, true, (uint64_t)pages[n + 1 < cpus ? n + 1 : 1]);
+    }
+    for (unsigned n = 1; n < cpus; n++) {
+        EXPECT(send(n, 2));
+    }
+    for (unsigned n = 1; n < cpus; n++) {
+        EXPECT(wait_for(is_parked(n), SOON_US));
+    }
+    for (unsigned n = 1; n < cpus; n++) {
+        EXPECT_EQ(park_stranger(pages[n]), 0);
+        release(n);
+        wake(n);
+        EXPECT(has_left(n));
+        expect_arrival(n, (uint64_t)pages[n]);
+    }
+}
+
+/* The last test: CPU 1 is not seen again. Whose page it is comes all the same. */
+TEST(a_stranger_disturbs_nobody)
+{
+    SKIP_UNLESS(cpu_count() >= 4, "less than four CPUs");
+    prepare_ring(2, PARK_IN_WFI, true, (uint64_t)pages[3]);
+    prepare_ring(3, PARK_IN_WFI, true, (uint64_t)pages[2]);
+    EXPECT(send(1, 2));
+    EXPECT(wait_for(word_at(2, PARK_STRANGER) != 0, SOON_US));
+    EXPECT_EQ(park_stranger(pages[2]) & 0xff, cpu_mpidr(1));
+    EXPECT_EQ(park_state(pages[2]), PARK_NOT_THERE);
+    EXPECT(start(2));
+    EXPECT(wait_for(is_parked(2), SOON_US));
+    release(2);
+    gic_send_sgi(ANY_SGI, 0xe);
+    EXPECT(has_left(2));
+    expect_arrival(2, (uint64_t)pages[2]);
+    EXPECT_EQ(word_at(3, PARK_STRANGER), 0);
+    EXPECT(!cpu_is_off(1));
 }

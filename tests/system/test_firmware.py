@@ -12,16 +12,22 @@ FIRMWARE = os.path.join(newel.BUILD, "guests", "fw.bin")
 # tests/firmware/fw.S
 KERNEL, MANIFEST, TREE, BASE = 0x40200000, 0x44000000, 0x4A000000, 0x4F000000
 PARAMS, RELEASE, REGISTERS = BASE + 0x100000, BASE + 0x110000, BASE + 0x120000
-SPIN_TABLE, BCM2836 = 1, 2
+SPIN_TABLE, BCM2836, SHARED = 1, 2, 3
 DEAD, AT_EL1, CROSS, LATE = 1, 2, 3, 4
+
+
+def mpidr(n):
+    """QEMU's virt with GICv3: clusters of 16."""
+    return n >> 4 << 8 | n & 15
 
 
 def cpu_node(n, method):
     if n == 0:
         return ""
-    if method == SPIN_TABLE:
-        return f'cpu@{n} {{ enable-method = "spin-table"; cpu-release-addr = <0 {RELEASE + 8 * n:#x}>; }};'
-    return f'cpu@{n} {{ enable-method = "brcm,bcm2836-smp"; }};'
+    if method == BCM2836:
+        return f'cpu@{n} {{ enable-method = "brcm,bcm2836-smp"; }};'
+    word = RELEASE + (8 * n if method == SPIN_TABLE else 0)
+    return f'cpu@{n} {{ enable-method = "spin-table"; cpu-release-addr = <0 {word:#x}>; }};'
 
 
 def additions(cpus, method, manifest_size):
@@ -94,14 +100,51 @@ def test_registers_of_a_board(board):
 
 
 def test_faults(board):
-    """One that is dead, one that comes at EL1, one that comes when another is called, seconds late: the others go on."""
-    machine = board(switches_itself_off(), cpus=8, faults={2: DEAD, 3: AT_EL1, 4: CROSS, 5: DEAD, 6: LATE})
+    """One that is dead, one that comes at EL1, one that nobody knows and that comes when another is called, one that comes
+    seconds late: the others go on."""
+    unknown = 'cpu@4 { status = "disabled"; };'
+    machine = board(
+        switches_itself_off(), cpus=8, faults={2: DEAD, 3: AT_EL1, 4: CROSS, 5: DEAD, 6: LATE},
+        edit=lambda text: text + "/ { cpus { " + unknown + " }; };",
+    )
     machine.expect("^newel: warning: CPU 0x2 does not start: no answer$", 60)
     machine.expect("^newel: warning: CPU 0x3 does not start: it came at EL1$", 60)
-    machine.expect("^newel: warning: CPU 0x4 does not start: no answer$", 60)
     machine.expect("^newel: warning: CPU 0x5 does not start: CPU 0x4 came in its place$", 60)
     machine.expect("^newel: warning: CPU 0x6 does not start: no answer$", 60)
     ends(machine, 3)  # 0, 1 and 7
+
+
+def test_one_word_for_all(board):
+    """All come when the first one is called, and each finds its own page: the last is there before it is called."""
+    machine = board(switches_itself_off(), cpus=4, method=SHARED)
+    ends(machine, 4)
+    assert "does not start" not in machine.text
+
+
+def test_two_clusters(board):
+    """MPIDRs with a gap; a dead CPU in the second cluster."""
+    machine = board(switches_itself_off(), cpus=18, faults={16: DEAD})
+    machine.expect("^newel: warning: CPU 0x100 does not start: no answer$", 60)
+    ends(machine, 17)
+
+
+@LONG
+@pytest.mark.parametrize("method", (SPIN_TABLE, SHARED), ids=("each", "shared"))
+def test_linux_on_two_clusters(board, method):
+    """vCPUs that have CPUs in both, and send each other IPIs all the time."""
+    machine = board(linux(cpus=4, memory=128, cpu_affinity="<14 15 16 17>", bootargs="newel.poweroff"), cpus=18, method=method)
+    machine.expect("^newel: 18 CPUs, ", 90)
+    machine.expect(r"newel-guest: up cpus=4\b", 300)
+    machine.expect("^newel: nobody here turns the machine off", 60)
+
+
+@LONG
+def test_registers_of_one_cluster(board):
+    """The BCM2836 has four mailboxes: CPUs of another cluster are out of their range, which is said."""
+    machine = board(switches_itself_off(), cpus=18, method=BCM2836)
+    for n in (0x100, 0x101):
+        machine.expect(f"^newel: warning: CPU {n:#x} does not start: brcm,bcm2836-smp: .*range", 60)
+    ends(machine, 16)
 
 
 @LONG

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One image for every machine: CPU models, CPU counts and memory sizes, a Linux boot on each."""
+import re
+
 import newel_machine as newel
 import pytest
 from manifests import LONG, linux, manifest
@@ -25,6 +27,22 @@ def test_cpu_count(boot, smp):
 
 def test_more_vcpus_than_cpus(boot):
     boots(boot, smp=1, cpus=4)
+
+
+@pytest.mark.parametrize("esp", [None, pytest.param({}, marks=LONG)], ids=["tree", "uefi-acpi"])
+def test_two_clusters(boot, esp):
+    """18 CPUs, whose MPIDRs have a gap; a VM's vCPUs on both sides of it wake each other."""
+    machine = boot(manifest(linux(cpus=2, memory=128, cpu_affinity="<15 16>")), smp=18, esp=esp)
+    machine.expect("^newel: 18 CPUs, ", 60)
+    machine.expect("newel-guest: timers ", 120)
+    machine.open_monitor()
+    found = re.findall(r"^ *(\d+) (0x[0-9a-f]+) ", machine.monitor("cpu list"), re.M)
+    assert found == [(str(n), f"0x{n >> 4 << 8 | n & 15:x}") for n in range(18)]
+    places = re.findall(r"^linux +\d+ \w+ +(\d+) ", machine.monitor("vcpu list linux"), re.M)
+    assert len(places) == 2 and set(places) <= {"15", "16"}
+    assert int(re.search(r"virq\.kick +(\d+)", machine.monitor("vm stat linux"))[1]) > 0
+    machine.send("vm stop linux\r")
+    assert machine.expect_end(30) == newel.POWERED_OFF
 
 
 @pytest.mark.parametrize("mem,memory", [(1024, 768), (2048, 512), (6144, 4608), (16384, 1024)])

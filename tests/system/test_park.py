@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """newel-park.efi: an unmodified Debian kernel, started bare by it, finds its processors in mailboxes and brings them all up."""
 import os
+import subprocess
 
 import newel_machine as newel
 import pytest
 from manifests import LONG, linux, manifest
 
+GIVE_TREE = os.path.join(newel.BUILD, "guests", "give-tree.efi")
 WORDS = "initrd=\\EFI\\BOOT\\initrd.gz console=ttyAMA0 newel.poweroff"
 
 
@@ -13,12 +15,12 @@ WORDS = "initrd=\\EFI\\BOOT\\initrd.gz console=ttyAMA0 newel.poweroff"
 def parked(boot, tmp_path):
     """A machine that newel-park.efi starts a kernel on, or what else `files` and `words` say."""
 
-    def start(words=f"Image {WORDS}\n", files=("Image", "initrd.gz"), manifest_text=None, **machine):
+    def start(words=f"Image {WORDS}\n", files=("Image", "initrd.gz"), manifest_text=None, app=newel.EFI_PARK, **machine):
         config = tmp_path / "newel-park.cfg"
         config.write_text(words, encoding="ascii")
         inside = [("newel-park.cfg", str(config))]
         inside += [(os.path.basename(name), os.path.join(newel.GUEST, name)) for name in files]
-        return boot(manifest_text, esp={"app": newel.EFI_PARK, "files": inside}, **machine)
+        return boot(manifest_text, esp={"app": app, "files": inside}, **machine)
 
     return start
 
@@ -70,10 +72,45 @@ def test_tree_at_el1(parked):
 
 @LONG
 @pytest.mark.parametrize("acpi", (True, False), ids=("acpi", "tree"))
-def test_eight(parked, acpi):
-    machine = parked(smp=8, acpi=acpi)
-    all_come(machine, 8, r"PSCI \(SMC\)")
-    linux_has(machine, 8)
+@pytest.mark.parametrize("cpus", (8, 18))
+def test_many(parked, cpus, acpi):
+    """18: in two clusters, so that Linux's interrupt that wakes a CPU has to name the second one."""
+    machine = parked(smp=cpus, acpi=acpi)
+    all_come(machine, cpus, r"PSCI \(SMC\)")
+    linux_has(machine, cpus)
+
+
+@LONG
+def test_gicv2(parked):
+    """The id of a mailbox is the number of the GIC's CPU interface, to which the interrupt goes."""
+    machine = parked(smp=4, gic=2)
+    all_come(machine, 4, r"PSCI \(SMC\)")
+    linux_has(machine, 4)
+
+
+@pytest.fixture
+def parked_twice(parked, tmp_path):
+    """On a machine that is described by ACPI and, by an application in front of newel-park, by a device tree as well."""
+
+    def start(words, cpus):
+        tree = str(tmp_path / "machine.dtb")
+        command = newel.qemu_command(smp=cpus, image=None, extra=["-bios", newel.FIRMWARE, "-M", f"dumpdtb={tree}"])
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        files = ("Image", "initrd.gz", tree, newel.EFI_PARK)
+        return parked(f"newel-park.efi Image {WORDS} {words}\n", files, app=GIVE_TREE, smp=cpus)
+
+    return start
+
+
+@LONG
+@pytest.mark.parametrize("words, taken", [("", "Machine model: linux,dummy-virt"), ("acpi=force", "ACPI: Interpreter enabled")],
+                         ids=["tree", "acpi"])
+def test_two_descriptions(parked_twice, words, taken):
+    """Whichever Linux takes, it finds the mailboxes there."""
+    machine = parked_twice(words, 4)
+    all_come(machine, 4, r"PSCI \(SMC\)")
+    linux_has(machine, 4)
+    assert taken in machine.text and "withdrawn" not in machine.text
 
 
 @pytest.mark.parametrize("acpi", (True, pytest.param(False, marks=LONG)), ids=("acpi", "tree"))

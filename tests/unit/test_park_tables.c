@@ -137,7 +137,13 @@ static void test_acpi_refused(void **state)
     expect_refused("ACPI: there is no APIC, or no FACP");
     put((uint8_t *)(uintptr_t)gicc(2) + 68, 0x900, 8); // a CPU that is parked is not there
     fix_table(madt);
-    expect_refused("ACPI: APIC: 2 of 3 CPUs are there");
+    expect_refused("ACPI: APIC: CPU 0x100 is not there, or not enabled");
+    put((uint8_t *)(uintptr_t)gicc(1) + 12, 0, 4); // the CPU that runs is not enabled
+    fix_table(madt);
+    expect_refused("ACPI: APIC: CPU 0x1 is not there, or not enabled");
+    put((uint8_t *)(uintptr_t)gicc(2) + 68, 0x101, 8); // one is there twice, another not at all
+    fix_table(madt);
+    expect_refused("ACPI: APIC: there are two CPUs with MPIDR 0x101");
     ((uint8_t *)(uintptr_t)gicc(1))[1] = 40; // of ACPI 5.0
     ((uint8_t *)(uintptr_t)gicc(1))[40] = 7;
     ((uint8_t *)(uintptr_t)gicc(1))[41] = 40;

@@ -68,6 +68,16 @@ static void test_model_gicv2(void **state)
     machine_gicv2 = false;
 }
 
+// No timer stays high unheard: the vGIC never ties its interrupt to one that would be forgotten.
+static void test_model_that_forgets(void **state)
+{
+    (void)state;
+    machine_gicv2 = machine_forgets = true;
+    random_use(1, 7, 100, 500);
+    random_use(4, 8, 200, 500);
+    machine_gicv2 = machine_forgets = false;
+}
+
 // ---- one case at a time; vCPU 0 runs on CPU 0, vCPU 1 on CPU 1, vCPU 2 sleeps ----
 
 static int fresh(void **state)
@@ -416,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_model_two_lrs),
         cmocka_unit_test(test_model_sixteen_lrs),
         cmocka_unit_test(test_model_gicv2),
+        cmocka_unit_test(test_model_that_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,9 +56,10 @@ static struct {
     uint32_t (*draw)(void); // a random byte
     unsigned playing;       // the physical CPU that executes
     struct fake_gic_cpu cpu[CPUS];
-    int runs[CPUS];    // vCPU, or -1
-    int on[VCPUS];     // physical CPU, or -1
-    bool woken[VCPUS]; // since it went to sleep
+    bool forgotten[CPUS]; // the timer's line is high, and the machine's GIC does not signal it
+    int runs[CPUS];       // vCPU, or -1
+    int on[VCPUS];        // physical CPU, or -1
+    bool woken[VCPUS];    // since it went to sleep
     struct vcpu vcpu[VCPUS];
     struct vgic *vgic;
     struct model_cpu model[VCPUS];
@@ -72,6 +73,9 @@ static void *machine_memory;
 // Of the next machine_start(): the machine has GICv2, through which the same state goes; SGIs are
 // sent by GICD_SGIR.
 static bool machine_gicv2;
+// Likewise: it forgets a line that is still high when a guest's end of the interrupt deactivates it
+// in the machine, as long as that line does not change (gic_config.forgets_level).
+static bool machine_forgets;
 
 static inline uint32_t draw(uint32_t limit)
 {
@@ -147,7 +151,8 @@ static bool serve_once(unsigned cpu)
     }
     struct vcpu *vcpu = &machine.vcpu[v];
     uint32_t timer = UINT32_C(1) << VGIC_PPI_VTIMER;
-    if (machine.model[v].timer && !(fake_gic->ppi_active & timer)) {
+    bool signalled = machine.model[v].timer && !machine.forgotten[cpu];
+    if (signalled && !(fake_gic->ppi_active & timer)) {
         fake_gic->ppi_active |= timer;
         vgic_forward_vtimer(vcpu->vgic);
     } else if (fake_gic_maintenance()) {
@@ -254,6 +259,14 @@ static void model_set_line(struct model_int *m, bool level)
         m->latch = true;
     }
     m->line = level;
+}
+
+// Around what a guest does without an exit.
+static void forget(unsigned cpu, int v, uint32_t was_active)
+{
+    if (machine_forgets && was_active != 0 && machine.cpu[cpu].ppi_active == 0) {
+        machine.forgotten[cpu] = machine.model[v].timer;
+    }
 }
 
 // ---- the guest's own actions ----
@@ -552,8 +565,9 @@ static void step_eoi(void)
         serve_all();
     }
     (void)guest(v);
-    uint32_t n = m->stack[--m->depth].intid;
+    uint32_t n = m->stack[--m->depth].intid, was_active = fake_gic->ppi_active;
     fake_gic_eoi(n, m->stack[m->depth].group1);
+    forget((unsigned)machine.on[v], v, was_active);
     if (m->eoimode1) {
         m->dropped[m->dropped_count++] = n;
     } else {
@@ -579,8 +593,11 @@ static void step_deactivate(void)
     int by = n >= 32 && other >= 0 && machine.model[other].eoimode1 ? other : v;
     struct vgic_cpu *c = guest(by);
     serve((unsigned)machine.on[by]);
+    uint32_t was_active = fake_gic->ppi_active;
     if (!fake_gic_dir(n)) {
         vgic_deactivate(c, n);
+    } else {
+        forget((unsigned)machine.on[by], by, was_active);
     }
     model_deactivate(v, n);
     serve((unsigned)machine.on[by]);
@@ -619,7 +636,9 @@ static void step_timer(void)
         watch_timer(v);
         return;
     }
+    bool before = machine.model[v].timer;
     machine.model[v].timer = chance(2);
+    machine.forgotten[machine.on[v]] &= machine.model[v].timer == before;
     if (!machine.model[v].timer) { // the registers do not trap: a fall is seen when somebody looks
         (void)mmio_read(v, v, 0, bit_word(4, 0));
     }
@@ -645,6 +664,7 @@ static void take_off(unsigned cpu)
     int v = machine.runs[cpu];
     bool signals = false;
     play(cpu);
+    machine.forgotten[cpu] = false; // its timer is turned off
     bool asked = chance(2);
     if (asked) {
         signals = vgic_signals(machine.vcpu[v].vgic);
@@ -783,6 +803,7 @@ static inline void machine_start(unsigned list_registers, uint32_t (*source)(voi
     free(machine_memory);
     machine_memory = calloc(1, vgic_size(VCPUS));
     config.version = machine_gicv2 ? 2 : 3;
+    config.forgets_level = machine_forgets;
     config.hyp_interface = hpa(0x1000);
     machine.vgic = vgic_create(machine_memory, vcpus, VCPUS);
     for (uint32_t n = 0; n < VGIC_SPIS && machine_gicv2; n++) {

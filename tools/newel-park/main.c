@@ -34,6 +34,9 @@ static efi_status park_all(struct loader *l, struct parked *parked)
     }
     status = efi_read_processors(l, mpidr);
     if (status == EFI_SUCCESS) {
+        status = park_read_beside(l, mpidr);
+    }
+    if (status == EFI_SUCCESS) {
         parked->boot_mpidr = mpidr;
         status = park_processors(l, parked);
     }

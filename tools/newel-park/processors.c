@@ -8,7 +8,6 @@
 #include "lib/error.h"
 #include "park/start.h"
 
-#include <libfdt.h>
 #include <string.h>
 
 #define TIMEOUT_US 1000000
@@ -27,15 +26,22 @@ static void flush(const void *base, size_t size)
     cache_dsb_sy();
 }
 
+static bool is_there(const void *page)
+{
+    flush((const char *)page + PARK_STATE, 2 * sizeof(uint64_t));
+    return park_state(page) != PARK_NOT_THERE;
+}
+
 static bool wait_for(const void *page)
 {
     uint64_t wait = read_sysreg(cntfrq_el0) / 1000000 * TIMEOUT_US;
     uint64_t begin = read_sysreg(cntvct_el0);
+    bool there;
     do {
-        flush((const char *)page + PARK_STATE, 2 * sizeof(uint64_t));
+        there = is_there(page);
         isb();
-    } while (park_state(page) == PARK_NOT_THERE && read_sysreg(cntvct_el0) - begin < wait);
-    return park_state(page) != PARK_NOT_THERE;
+    } while (!there && read_sysreg(cntvct_el0) - begin < wait);
+    return there;
 }
 
 static struct park_gic machine_gic(const struct platform *p)
@@ -45,46 +51,70 @@ static struct park_gic machine_gic(const struct platform *p)
                              .cpu_interface = p->gic.cpu_interface.v};
 }
 
-// By the tables that will name the page: ACPI's protocol wakes it by an SGI, the spin table by SEV.
-static void fill(const struct loader *l, size_t n, void *page)
+// The page of processor n, which is not the first one.
+static uint64_t page_of(const struct parked *parked, size_t n)
+{
+    return parked->base + (n - 1) * PARK_PAGE_SIZE;
+}
+
+// By the tables that will name the pages: ACPI's protocol wakes by an SGI, the spin table by SEV.
+static void fill_pages(const struct loader *l, const struct parked *parked)
 {
     const struct platform *p = l->platform;
-    bool acpi = l->rsdp != 0;
-    struct park_cpu cpu = {.id = acpi ? p->cpu[n].start.id : (uint32_t)n,
-                           .wait = acpi ? PARK_IN_WFI : PARK_IN_WFE,
-                           .gic = machine_gic(p)};
-    cpu.gic.redistributor = p->gic.version == 2 ? 0 : gic_find_rdist(&p->gic, p->cpu[n].mpidr);
-    park_fill(page, &cpu);
-    flush(page, PARK_PAGE_SIZE);
+    void *pages = (void *)(uintptr_t)parked->base;
+    memset(pages, 0, parked->size);
+    for (size_t n = 1; n < p->cpu_count; n++) {
+        uint64_t mpidr = p->cpu[n].mpidr;
+        struct park_cpu cpu = {.id = park_id(l, n),
+                               .wait = l->fdt == NULL ? PARK_IN_WFI : PARK_IN_WFE,
+                               .gic = machine_gic(p),
+                               .mpidr = mpidr,
+                               .next = page_of(parked, n + 1 < p->cpu_count ? n + 1 : 1)};
+        cpu.gic.redistributor = p->gic.version == 2 ? 0 : gic_find_rdist(&p->gic, mpidr);
+        park_fill((void *)(uintptr_t)page_of(parked, n), &cpu);
+    }
+    flush(pages, parked->size);
     icache_inval_all();
     cache_dsb_sy();
 }
 
-static int send(const struct platform *p, size_t n, uint64_t page)
+static int send(const struct platform *p, size_t n, const void *page)
 {
     const struct cpu_start *how = &p->cpu[n].start;
     const struct park_gic gic = machine_gic(p);
     if (how->method == CPU_PSCI_HVC && current_el() != 1) {
         return ERR_UNSUPPORTED; // nobody is beneath
     }
-    return cpu_start(how, p->cpu[n].mpidr, park_entry(page), &gic);
+    if (is_there(page)) {
+        return 0; // it came when another one was called
+    }
+    return cpu_start(how, p->cpu[n].mpidr, park_entry((uint64_t)(uintptr_t)page), &gic);
 }
 
-static bool park_one(const struct loader *l, size_t n, uint64_t page)
+static void say_no_answer(const struct loader *l, unsigned long mpidr, const char *how,
+                          const void *page)
+{
+    flush((const char *)page + PARK_STRANGER, sizeof(uint64_t));
+    unsigned long came = park_stranger(page) & MPIDR_AFFINITY;
+    if (park_stranger(page) != 0) {
+        efi_say(l, "CPU 0x%lx does not come: %s: CPU 0x%lx came in its place", mpidr, how, came);
+    } else {
+        efi_say(l, "CPU 0x%lx does not come: %s: no answer", mpidr, how);
+    }
+}
+
+static bool park_one(const struct loader *l, size_t n, const void *page)
 {
     const struct platform *p = l->platform;
     const char *how = cpu_method_name(&p->cpu[n].start);
     unsigned long mpidr = p->cpu[n].mpidr;
-    const void *at = (const void *)(uintptr_t)page;
-    fill(l, n, (void *)(uintptr_t)page);
     int err = send(p, n, page);
     if (err != 0) {
         efi_say(l, "CPU 0x%lx does not come: %s: %s", mpidr, how, error_text(err));
-    } else if (!wait_for(at)) {
-        efi_say(l, "CPU 0x%lx does not come: %s: no answer", mpidr, how);
-    } else if ((park_mpidr(at) & MPIDR_AFFINITY) != mpidr || park_state(at) != current_el()) {
-        efi_say(l, "CPU 0x%lx does not come: CPU 0x%lx came, at EL%u", mpidr,
-                (unsigned long)(park_mpidr(at) & MPIDR_AFFINITY), park_state(at));
+    } else if (!wait_for(page)) {
+        say_no_answer(l, mpidr, how, page);
+    } else if (park_state(page) != current_el()) {
+        efi_say(l, "CPU 0x%lx does not come: %s: it came at EL%u", mpidr, how, park_state(page));
     } else {
         return true;
     }
@@ -107,10 +137,10 @@ efi_status park_processors(struct loader *l, struct parked *parked)
     }
     parked->base = pages.base;
     parked->size = size;
-    memset((void *)(uintptr_t)pages.base, 0, size);
+    fill_pages(l, parked);
     for (size_t i = 0; i < parked->count; i++) {
-        uint64_t page = pages.base + i * PARK_PAGE_SIZE;
-        bool there = park_one(l, i + 1, page);
+        uint64_t page = page_of(parked, i + 1);
+        bool there = park_one(l, i + 1, (const void *)(uintptr_t)page);
         parked->cpu[i].mpidr = p->cpu[i + 1].mpidr;
         parked->cpu[i].page = there ? page : 0;
         came += there;
@@ -122,46 +152,4 @@ efi_status park_processors(struct loader *l, struct parked *parked)
             parked->count, (unsigned long)pages.base, cpu_method_name(&p->cpu[1].start),
             current_el());
     return EFI_SUCCESS;
-}
-
-// ---- the tables ----
-
-static efi_status rewrite_acpi(struct loader *l, const struct parked *parked)
-{
-    char message[200] = "";
-    struct acpi acpi = {.memory = efi_map_memory,
-                        .context = &l->map,
-                        .complaint = {"ACPI", message, sizeof(message)}};
-    return park_rewrite_acpi(&acpi, l->rsdp, parked) == 0
-               ? EFI_SUCCESS
-               : efi_fail(l, EFI_UNSUPPORTED, "%s", message);
-}
-
-// A new tree in the old one's place: that one has no room.
-static efi_status rewrite_fdt(struct loader *l, const struct parked *parked)
-{
-    static const struct efi_guid device_tree = EFI_DEVICE_TREE_GUID;
-    char message[200] = "";
-    const struct complaint c = {"device tree", message, sizeof(message)};
-    struct mem_region to;
-    uint64_t size = fdt_totalsize(l->fdt) + PARK_FDT_ROOM;
-    efi_status status = efi_pages(l, EFI_ACPI_RECLAIM, size, PAGE_SIZE, &to);
-    if (status != EFI_SUCCESS) {
-        return status;
-    }
-    void *fdt = (void *)(uintptr_t)to.base;
-    if (fdt_open_into(l->fdt, fdt, (int)size) != 0 || park_rewrite_fdt(fdt, parked, &c) != 0) {
-        return efi_fail(l, EFI_UNSUPPORTED, "%s", message);
-    }
-    status = l->system->boot->install_table(&device_tree, fdt);
-    return status == EFI_SUCCESS ? status
-                                 : efi_fail(l, status, "the firmware takes no other device tree");
-}
-
-efi_status park_tables(struct loader *l, const struct parked *parked)
-{
-    if (parked->count == 0) {
-        return EFI_SUCCESS;
-    }
-    return l->rsdp != 0 ? rewrite_acpi(l, parked) : rewrite_fdt(l, parked);
 }

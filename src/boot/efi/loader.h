@@ -22,9 +22,9 @@ struct loader {
     uint64_t map_room;         // bytes that map.bytes has room for
     struct mem_region code;    // where Newel will run; size 0: not there yet
     struct platform *platform; // within the handover; NULL before it is there
-    // What describes the machine, after efi_read_...(): one of them.
-    const void *fdt;
-    uint64_t rsdp; // 0: none
+    // What describes the machine, after efi_read_...(): the tree if there is one, else ACPI.
+    const void *fdt; // NULL: none, or it has nothing but /chosen
+    uint64_t rsdp;   // 0: none; beside a tree nobody has looked at it yet
 };
 
 // One line on the firmware's console, "NAME: " before it.

@@ -99,11 +99,11 @@ static efi_status read_description(struct loader *l, uint64_t boot_mpidr, bool a
         return status;
     }
     efi_map_take(&l->map, l->platform);
-    const void *rsdp = find_table(l, (struct efi_guid)EFI_ACPI_20_GUID);
-    l->fdt = readable_tree(l, find_table(l, (struct efi_guid)EFI_DEVICE_TREE_GUID));
-    bool by_fdt = l->fdt != NULL && describes_machine(l->fdt);
-    l->rsdp = by_fdt ? 0 : (uint64_t)(uintptr_t)rsdp;
-    if (!by_fdt && rsdp == NULL) {
+    const void *fdt = readable_tree(l, find_table(l, (struct efi_guid)EFI_DEVICE_TREE_GUID));
+    bool by_fdt = fdt != NULL && describes_machine(fdt);
+    l->fdt = by_fdt ? fdt : NULL;
+    l->rsdp = (uint64_t)(uintptr_t)find_table(l, (struct efi_guid)EFI_ACPI_20_GUID);
+    if (!by_fdt && l->rsdp == 0) {
         return efi_fail(l, EFI_UNSUPPORTED, "the firmware gives neither ACPI nor a device tree");
     }
     const struct complaint c = {by_fdt ? "device tree" : "ACPI", message, sizeof(message)};
