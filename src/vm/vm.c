@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/vm.h"
 
-#include "arch/bulk.h"
 #include "arch/cache.h"
 #include "arch/sysreg_bits.h"
 #include "call/backdoor.h"
@@ -22,11 +21,11 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/print.h"
-#include "mem/guest.h"
 #include "park/page.h"
 #include "trap/sysreg.h"
 #include "vm/caches.h"
 #include "vm/describe.h"
+#include "vm/fill.h"
 #include "vm/guest_fdt.h"
 
 #include <string.h>
@@ -290,58 +289,6 @@ static void announce_off(void)
 
 // ---- building: in steps, by Newel's own work ----
 
-// Copy the part of blob, placed at offset `at` of RAM, that falls into [from, from+size).
-static void copy_part(struct vm *vm, const struct blob *blob, uint64_t at, uint64_t from,
-                      uint64_t size)
-{
-    uint64_t start = MAX(at, from);
-    uint64_t end = MIN(at + blob->size, from + size);
-    if (start < end) {
-        bulk_copy(hpa_ptr(hpa_add(vm->ram, start)), (const char *)blob->data + (start - at),
-                  end - start, coherence_cleans_fill());
-    }
-}
-
-static bool covers(uint64_t at, uint64_t blob_size, uint64_t from, uint64_t size)
-{
-    return at <= from && from + size <= at + blob_size;
-}
-
-// A guest starts with its caches off and must find in memory what is written here through the
-// cache.
-static void fill_block(struct vm *vm, uint64_t from)
-{
-    const struct vm_config *c = vm->config;
-    void *block = hpa_ptr(hpa_add(vm->ram, from));
-    if (!covers(vm->plan.kernel, c->kernel.size, from, BLOCK_SIZE) &&
-        !covers(vm->plan.ramdisk, c->ramdisk.size, from, BLOCK_SIZE)) {
-        bulk_zero(block, BLOCK_SIZE, coherence_cleans_fill());
-    }
-    fp_borrow();
-    copy_part(vm, &c->kernel, vm->plan.kernel, from, BLOCK_SIZE);
-    copy_part(vm, &c->ramdisk, vm->plan.ramdisk, from, BLOCK_SIZE);
-    cache_dsb_ish(); // ends this CPU's maintenance: another one may start the guest
-}
-
-// The same where memory is populated as it is touched: all else is left alone.
-static int write_part(struct vm *vm, const struct blob *blob, uint64_t at, uint64_t from)
-{
-    uint64_t start = MAX(at, from);
-    uint64_t end = MIN(at + blob->size, from + BLOCK_SIZE);
-    if (start >= end) {
-        return 0;
-    }
-    gpa_t to = gpa(VM_RAM_BASE + start);
-    int err = guest_write(&vm->space.s2, to, (const char *)blob->data + (start - at), end - start);
-    return err ? err : space_loaded(&vm->space, to, end - start);
-}
-
-static int write_block(struct vm *vm, uint64_t from)
-{
-    int err = write_part(vm, &vm->config->kernel, vm->plan.kernel, from);
-    return err ? err : write_part(vm, &vm->config->ramdisk, vm->plan.ramdisk, from);
-}
-
 static void reset_machine(struct vm *vm)
 {
     vgic_reset(vm->vgic);
@@ -446,7 +393,6 @@ static bool is_idle(struct vm *vm)
 static bool build_step(struct work *work)
 {
     struct vm *vm = container_of(work, struct vm, work);
-    int err = 0;
     if (vm->progress == vm->config->memory) {
         // What the guest before has asked for is none of this one's answers.
         if (!is_loaded(vm) || !is_idle(vm)) {
@@ -455,11 +401,7 @@ static bool build_step(struct work *work)
         build_finish(vm);
         return false;
     }
-    if (vm->config->lazy) {
-        err = write_block(vm, vm->progress);
-    } else {
-        fill_block(vm, vm->progress);
-    }
+    int err = fill_step(vm, vm->progress);
     if (err) {
         build_failed(vm, "not loaded", err);
         return false;
