@@ -473,7 +473,8 @@ static bool is_loadable(const struct efi_vars *v)
 {
     const struct efi_vars_change *c = &v->change;
     if (c->key.kind == EFI_VARS_HIGH_COUNT) {
-        return c->size == offsetof(struct efi_vars_record, data);
+        return c->key_size == sizeof(c->key.kind) &&
+               c->size == offsetof(struct efi_vars_record, data);
     }
     if (c->key.kind != EFI_VARS_VARIABLE || c->key_size < offsetof(struct efi_vars_key, text)) {
         return false;
