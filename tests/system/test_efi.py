@@ -102,6 +102,35 @@ def test_starting_processors(boot, method, tables, told, gic):
     assert machine.expect_end(60) == newel.POWERED_OFF
 
 
+# Of Debian's kernels 6.1 does not tell that rtc-efi wakes, which rtcwake wants to know before it switches off by itself.
+WAKE_UP = "rtcwake -d rtc0 -u -s 8 -m"
+
+
+@pytest.mark.parametrize("kernel, switch_off", [
+    ("Image", f"{WAKE_UP} no && poweroff -f"),
+    pytest.param("Image-later", f"{WAKE_UP} off", marks=LONG),
+])
+def test_wakes_up(boot, kernel, switch_off):
+    """Off until its alarm, which Linux sets by rtc-efi: the machine waits for it, though it has no other VM."""
+    machine = boot(manifest(linux("web", tables='"acpi"', kernel=f'/incbin/("{kernel}")', **EFI)))
+    machine.expect("^newel-guest: up", 120)
+    machine.expect(newel.SHELL_PROMPT)
+    assert run(machine, "printf '#!/bin/sh\\npoweroff -f\\n' >/sbin/shutdown; chmod +x /sbin/shutdown")[1] == 0
+    before = int(run(machine, "cat /sys/class/rtc/rtc0/since_epoch")[0])
+    machine.shell(switch_off)
+    machine.expect("^newel: web: off, wakes up in [1-9] s$", 60)
+    machine.open_monitor()
+    assert re.search("^[* ] web +asleep ", machine.monitor("vm list"), re.M)
+    assert re.search("^wake-up +in [0-9]+ s$", machine.monitor("vm info web"), re.M)
+    machine.expect("^newel: web: wakes up$", 60)
+    machine.expect("^newel-guest: up", 120)
+    machine.focus("web")
+    assert 8 <= int(run(machine, "cat /sys/class/rtc/rtc0/since_epoch")[0].split()[-1]) - before < 200
+    machine.shell("poweroff -f")  # once it has done its work, it keeps nobody from being off
+    machine.expect("^newel: web: off$", 60)
+    assert machine.expect_end(60) == newel.POWERED_OFF
+
+
 @LONG
 def test_both_descriptions(boot):
     """By itself Linux takes the device tree, and ACPI where it is told to; memory is populated as it is touched."""

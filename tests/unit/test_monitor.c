@@ -433,6 +433,20 @@ static void test_list(void **state)
     assert_says("* alpha            running      2    256    100     1.234s           42\n");
     assert_says("  alps             off          1 ");
     assert_says("  beta             destroyed    4 ");
+    type("vm info alps");
+    assert_null(strstr(output, "wake-up"));
+    vms[1].after_stop = VM_SLEEP;
+    vms[1].wakeup.setting.enabled = true;
+    vms[1].wakeup.setting.at = (int64_t)(timer_now() / timer_frequency()) + 70;
+    type("vm list");
+    assert_says("  alps             asleep       1 ");
+    type("vm info alps");
+    assert_says("state     asleep\n");
+    assert_says("wake-up   in 70 s\n");
+    vms[1].wakeup.setting.pending = true; // and it has been started because of it
+    type("vm list");
+    assert_says("  alps             off          1 ");
+    vms[1].wakeup.setting.pending = vms[1].wakeup.setting.enabled = false;
 }
 
 static void test_orders(void **state)
