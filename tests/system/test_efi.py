@@ -132,6 +132,20 @@ def test_wakes_up(boot, kernel, switch_off):
 
 
 @LONG
+@pytest.mark.parametrize("flash", [False, True])
+def test_efivarfs_as_linux_tests_it(boot, tmp_path, flash):
+    """The kernel's own selftest, all of it."""
+    nvram = newel.make_nvram(str(tmp_path / "nvram")) if flash else None
+    efivarfs = dict(EFI, ramdisk='/incbin/("efivarfs.gz")')
+    machine = boot(manifest(linux("web", cpus=2, tables='"acpi"', **efivarfs)), nvram=nvram)
+    shell(machine)
+    said, status = run(machine, "cd /root/efivarfs && bash ./efivarfs.sh", timeout=300)
+    assert status == 0, said
+    ran = re.findall(r"^running (\w+)$", said, re.M)
+    assert len(ran) >= 8 and said.count("[PASS]") == len(ran) and "FAIL" not in said, said
+
+
+@LONG
 def test_both_descriptions(boot):
     """By itself Linux takes the device tree, and ACPI where it is told to; memory is populated as it is touched."""
     machine = boot(manifest(linux("both", tables='"both"', bootargs="acpi=force", populate='"lazy"', **EFI)))
