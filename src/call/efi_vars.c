@@ -362,6 +362,10 @@ static efi_status commit(struct efi_vars *v, unsigned cpu, uint32_t hash, bool l
         apply(v);
         return EFI_SUCCESS;
     }
+    if (!wear_allows(&v->wear)) {
+        return EFI_NOT_READY;
+    }
+    wear_add(&v->wear, c->key_size + c->size);
     c->cpu = cpu;
     c->hash = hash;
     c->busy = true;
