@@ -190,6 +190,21 @@ efi_status efi_vars_next(struct efi_vars *v, const struct efi_var_name *name,
                                                                        : EFI_NOT_FOUND;
 }
 
+bool efi_vars_nth(const struct efi_vars *v, unsigned n, struct efi_var *out)
+{
+    const struct efi_var_table *t = &v->table[NON_VOLATILE];
+    size_t cursor = 0;
+    if (n >= t->count) {
+        n -= t->count;
+        t = &v->table[VOLATILE];
+    }
+    bool found = efi_var_table_next(t, &cursor, out);
+    while (found && n-- > 0) {
+        found = efi_var_table_next(t, &cursor, out);
+    }
+    return found;
+}
+
 // ---- Writing ----
 
 // A NUL at the end and no other, and something before it.

@@ -96,6 +96,10 @@ efi_status efi_vars_get(struct efi_vars *v, const struct efi_var_name *name, str
 efi_status efi_vars_next(struct efi_vars *v, const struct efi_var_name *name,
                          struct efi_var_name *next);
 
+// For the operator: the variable of that number, those that last first, the hidden ones with them.
+// False: there are no more. Numbers change with any change.
+bool efi_vars_nth(const struct efi_vars *v, unsigned n, struct efi_var *out);
+
 // SetVariable(): sets, appends to or deletes one. cpu: the vCPU that calls. EFI_NOT_READY, which is
 // no answer for the guest: what it asks is being written, or is not yet allowed to be (vm/wear.h);
 // the vCPU makes the same call again, and until then other vCPUs' may come first. EFI_SUCCESS of a

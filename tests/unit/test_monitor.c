@@ -567,12 +567,13 @@ static void test_errors_name_the_wrong_word(void **state)
     (void)state;
     assert_answer("vm start foo", "vm start foo: no VM named \"foo\"\n");
     assert_answer("vmm list", "vmm: no such command; help lists them\n");
-    assert_answer("vm lst",
-                  "vm lst: no such command; there is list info start pause resume stop reset "
-                  "destroy focus stat shutdown reboot synctime guestinfo protect protections\n");
+    assert_answer(
+        "vm lst",
+        "vm lst: no such command; there is list info start pause resume stop reset "
+        "destroy focus stat shutdown reboot synctime guestinfo vars protect protections\n");
     assert_answer("vm",
                   "vm: what of it? list info start pause resume stop reset destroy focus stat "
-                  "shutdown reboot synctime guestinfo protect protections\n");
+                  "shutdown reboot synctime guestinfo vars protect protections\n");
     assert_answer("vm start", "vm start: wants NAME\n");
     assert_answer("vm list now", "vm list now: one word too many: \"now\"\n");
     assert_answer("vm stat alpha x", "vm stat alpha x: \"x\" is not a number\n");
