@@ -115,3 +115,38 @@ TEST(alarm_of_who_runs)
     EXPECT_EQ(call(SET_WAKEUP_TIME, 0, 0, 0, 0, 0), SUCCESS);
     expect_alarm(false, false, &t);
 }
+
+static volatile bool stop;
+
+/* Whatever the clock shows, by its registers. */
+static void turn_clock(uint64_t seed)
+{
+    while (!stop) {
+        seed = seed * 6364136223846793005 + 1442695040888963407;
+        mmio_write32(machine.rtc + 8, seed >> 32 & 7 ? 1800000000 + (seed >> 40 & 3) : seed >> 33);
+    }
+}
+
+TEST(alarm_while_the_clock_is_turned)
+{
+    static const struct time t = {2027, 1, 15, 8, 0, 2, 0, 0, 0x7ff, 0, 0}; /* 1800000002 */
+    unsigned pending = 0, ahead = 0;
+    uint8_t is[2];
+    struct time at;
+
+    EFI_ONLY;
+    stop = false;
+    EXPECT_EQ(cpu_start(1, turn_clock, arg_u64("seed", 1)), PSCI_SUCCESS);
+    for (unsigned i = 0; i < 3000 || ((!pending || !ahead) && i < 300000); i++) {
+        EXPECT_EQ(call(SET_WAKEUP_TIME, 1, P(&t), 0, 0, 0), SUCCESS);
+        EXPECT_EQ(call(GET_WAKEUP_TIME, P(&is[0]), P(&is[1]), P(&at), 0, 0), SUCCESS);
+        EXPECT(is[0] == 1 && at.month >= 1 && at.month <= 12 && at.hour < 24);
+        pending += is[1];
+        ahead += !is[1];
+        EXPECT_EQ(call(SET_WAKEUP_TIME, i % 3, P(&t), 0, 0, 0), SUCCESS);
+    }
+    stop = true;
+    EXPECT(cpu_join(1));
+    EXPECT(pending != 0 && ahead != 0);
+    EXPECT_EQ(call(SET_WAKEUP_TIME, 0, 0, 0, 0, 0), SUCCESS);
+}
