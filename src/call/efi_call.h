@@ -20,7 +20,7 @@ struct efi_call {
 // EFI_NOT_READY is no answer of any of them: the call is to be made once more.
 typedef efi_status efi_service_fn(struct efi_call *c);
 
-efi_service_fn efi_get_time, efi_set_time;
+efi_service_fn efi_get_time, efi_set_time, efi_get_wakeup_time, efi_set_wakeup_time;
 efi_service_fn efi_get_variable, efi_get_next_variable_name, efi_set_variable,
     efi_query_variable_info, efi_get_next_high_monotonic_count;
 efi_service_fn efi_set_virtual_address_map, efi_convert_pointer;

@@ -88,6 +88,8 @@ efi_status efi_out_last(const struct efi_call *c, uint64_t to, const void *from,
 static efi_service_fn *const services[EFI_SERVICES] = {
     [EFI_GET_TIME] = efi_get_time,
     [EFI_SET_TIME] = efi_set_time,
+    [EFI_GET_WAKEUP_TIME] = efi_get_wakeup_time,
+    [EFI_SET_WAKEUP_TIME] = efi_set_wakeup_time,
     [EFI_SET_VIRTUAL_ADDRESS_MAP] = efi_set_virtual_address_map,
     [EFI_CONVERT_POINTER] = efi_convert_pointer,
     [EFI_GET_VARIABLE] = efi_get_variable,

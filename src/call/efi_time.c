@@ -7,6 +7,10 @@
 #define DAYS_TO_1970 719468 // from 0000-03-01, which a leap day ends a year before
 #define ERA          146097 // days of 400 years
 
+// 1900-01-01 00:00:00 and 9999-12-31 23:59:59, since 1970
+#define FIRST_SECOND INT64_C(-2208988800)
+#define LAST_SECOND  INT64_C(253402300799)
+
 #define RESOLUTION 1        // Hz
 #define ACCURACY   50000000 // 50 parts in a million, as crystals have
 
@@ -41,6 +45,12 @@ static void set_date(struct efi_time *t, uint64_t days)
     t->year = (uint16_t)(year + days / ERA * 400 + (t->month <= 2));
 }
 
+static int64_t local_seconds(const struct efi_time *t)
+{
+    int32_t of_day = t->hour * 3600 + t->minute * 60 + t->second;
+    return days_since_1970(t) * DAY + of_day;
+}
+
 static bool is_valid(const struct efi_time *t)
 {
     bool zone =
@@ -56,16 +66,22 @@ static int64_t zone_seconds(int16_t time_zone)
     return time_zone == EFI_UNSPECIFIED_TIMEZONE ? 0 : (int64_t)time_zone * 60;
 }
 
+// All fields but time zone and daylight.
+static void set_fields(struct efi_time *t, int64_t local)
+{
+    uint64_t since = (uint64_t)(local + (int64_t)DAYS_TO_1970 * DAY);
+    unsigned of_day = (unsigned)(since % DAY);
+    t->hour = (uint8_t)(of_day / 3600);
+    t->minute = (uint8_t)(of_day / 60 % 60);
+    t->second = (uint8_t)(of_day % 60);
+    set_date(t, since / DAY);
+}
+
 // Time zones are of whole minutes.
 static OUTLINE void set_minute(struct guest_efi *e, int64_t utc)
 {
-    int64_t local = utc - zone_seconds(e->time.time_zone);
-    uint64_t since = (uint64_t)(local + (int64_t)DAYS_TO_1970 * DAY);
-    unsigned of_day = (unsigned)(since % DAY);
-    e->minute = utc - of_day % 60;
-    e->time.hour = (uint8_t)(of_day / 3600);
-    e->time.minute = (uint8_t)(of_day / 60 % 60);
-    set_date(&e->time, since / DAY);
+    set_fields(&e->time, utc - zone_seconds(e->time.time_zone));
+    e->minute = utc - e->time.second;
 }
 
 // What a call found out about a minute serves those that come within it.
@@ -103,7 +119,67 @@ efi_status efi_set_time(struct efi_call *c)
     c->efi->time.time_zone = t.time_zone;
     c->efi->time.daylight = t.daylight;
     c->efi->minute = EFI_NO_MINUTE;
-    int32_t of_day = t.hour * 3600 + t.minute * 60 + t.second;
-    pl031_set(&c->vm->rtc, days_since_1970(&t) * DAY + of_day + zone_seconds(t.time_zone));
+    pl031_set(&c->vm->rtc, local_seconds(&t) + zone_seconds(t.time_zone));
     return EFI_SUCCESS;
+}
+
+// ---- The alarm that wakes the VM up (vm/wakeup.h) ----
+
+// A time of no zone is in the clock's own.
+static int64_t alarm_zone_seconds(const struct efi_call *c, int16_t time_zone)
+{
+    if (time_zone == EFI_UNSPECIFIED_TIMEZONE) {
+        time_zone = c->efi->time.time_zone;
+    }
+    return zone_seconds(time_zone);
+}
+
+// It goes on when the VM's clock starts anew, and so may be beyond what a year can be.
+static struct efi_time alarm_time(const struct efi_call *c, const struct wakeup_setting *s)
+{
+    struct efi_time t = {.time_zone = s->time_zone, .daylight = s->daylight};
+    int64_t utc = s->at + pl031_offset(&c->vm->rtc);
+    int64_t local = utc - alarm_zone_seconds(c, s->time_zone);
+    set_fields(&t, MAX(MIN(local, LAST_SECOND), FIRST_SECOND));
+    return t;
+}
+
+// GetWakeupTime(OUT *enabled, OUT *pending, OUT *time)
+efi_status efi_get_wakeup_time(struct efi_call *c)
+{
+    const struct wakeup_setting setting = wakeup_get(&c->vm->wakeup);
+    const struct efi_time t = alarm_time(c, &setting);
+    const uint8_t enabled = setting.enabled, pending = setting.pending;
+    efi_status status = efi_out(c, c->x[0], &enabled, sizeof(enabled));
+    status = status == EFI_SUCCESS ? efi_out(c, c->x[1], &pending, sizeof(pending)) : status;
+    return status == EFI_SUCCESS ? efi_out(c, c->x[2], &t, sizeof(t)) : status;
+}
+
+static efi_status read_alarm(struct efi_call *c, struct wakeup_setting *out)
+{
+    struct efi_time t;
+    efi_status status = efi_in(c, &t, c->x[1], sizeof(t));
+    if (status != EFI_SUCCESS) {
+        return status;
+    }
+    if (!is_valid(&t)) {
+        return EFI_INVALID_PARAMETER;
+    }
+    int64_t utc = local_seconds(&t) + alarm_zone_seconds(c, t.time_zone);
+    *out = (struct wakeup_setting){true, false, utc - pl031_offset(&c->vm->rtc), t.time_zone,
+                                   t.daylight};
+    return EFI_SUCCESS;
+}
+
+// SetWakeupTime(IN enable, IN *time OPTIONAL). The time is for who enables it; it stays what it was
+// for who disables it. A BOOLEAN is of one byte, and what is above it is anything.
+efi_status efi_set_wakeup_time(struct efi_call *c)
+{
+    struct wakeup_setting setting = wakeup_get(&c->vm->wakeup);
+    setting.enabled = (uint8_t)c->x[0] != 0;
+    efi_status status = setting.enabled ? read_alarm(c, &setting) : EFI_SUCCESS;
+    if (status == EFI_SUCCESS) {
+        wakeup_set(&c->vm->wakeup, &setting);
+    }
+    return status;
 }

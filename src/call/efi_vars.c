@@ -190,6 +190,21 @@ efi_status efi_vars_next(struct efi_vars *v, const struct efi_var_name *name,
                                                                        : EFI_NOT_FOUND;
 }
 
+bool efi_vars_nth(const struct efi_vars *v, unsigned n, struct efi_var *out)
+{
+    const struct efi_var_table *t = &v->table[NON_VOLATILE];
+    size_t cursor = 0;
+    if (n >= t->count) {
+        n -= t->count;
+        t = &v->table[VOLATILE];
+    }
+    bool found = efi_var_table_next(t, &cursor, out);
+    while (found && n-- > 0) {
+        found = efi_var_table_next(t, &cursor, out);
+    }
+    return found;
+}
+
 // ---- Writing ----
 
 // A NUL at the end and no other, and something before it.
@@ -362,6 +377,10 @@ static efi_status commit(struct efi_vars *v, unsigned cpu, uint32_t hash, bool l
         apply(v);
         return EFI_SUCCESS;
     }
+    if (!wear_allows(&v->wear)) {
+        return EFI_NOT_READY;
+    }
+    wear_add(&v->wear, c->key_size + c->size);
     c->cpu = cpu;
     c->hash = hash;
     c->busy = true;
@@ -473,7 +492,8 @@ static bool is_loadable(const struct efi_vars *v)
 {
     const struct efi_vars_change *c = &v->change;
     if (c->key.kind == EFI_VARS_HIGH_COUNT) {
-        return c->size == offsetof(struct efi_vars_record, data);
+        return c->key_size == sizeof(c->key.kind) &&
+               c->size == offsetof(struct efi_vars_record, data);
     }
     if (c->key.kind != EFI_VARS_VARIABLE || c->key_size < offsetof(struct efi_vars_key, text)) {
         return false;

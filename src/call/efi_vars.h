@@ -12,6 +12,7 @@
 #include "mem/frames.h"
 #include "nvram/nvram.h"
 #include "vm/manifest.h"
+#include "vm/wear.h"
 
 #define EFI_VAR_NAME_MAX        1024u  // bytes, the NUL included: what Linux's efivarfs takes
 #define EFI_VAR_DATA_MAX        32768u // bytes: about what EDK2 takes where there is Secure Boot
@@ -65,6 +66,7 @@ struct efi_vars {
     uint32_t high_count;
     struct efi_vars_change change;
     struct efi_vars_answer answer[VM_MAX_VCPUS];
+    struct wear wear;
     // For the caller: where it may copy data to before efi_vars_set(). EFI_VAR_DATA_MAX bytes.
     char *staging;
 };
@@ -94,14 +96,18 @@ efi_status efi_vars_get(struct efi_vars *v, const struct efi_var_name *name, str
 efi_status efi_vars_next(struct efi_vars *v, const struct efi_var_name *name,
                          struct efi_var_name *next);
 
+// For the operator: the variable of that number, those that last first, the hidden ones with them.
+// False: there are no more. Numbers change with any change.
+bool efi_vars_nth(const struct efi_vars *v, unsigned n, struct efi_var *out);
+
 // SetVariable(): sets, appends to or deletes one. cpu: the vCPU that calls. EFI_NOT_READY, which is
-// no answer for the guest: what it asks is being written; the vCPU makes the same call again, and
-// until then other vCPUs' may come first. EFI_SUCCESS of a non-volatile one: it is on the machine's
-// NVRAM, if there is any. EFI_INVALID_PARAMETER: name, attributes (also other ones than the
-// variable has) or size. EFI_UNSUPPORTED: attributes of authentication or of hardware errors.
-// EFI_WRITE_PROTECTED: the firmware's own, or volatile and at runtime. EFI_NOT_FOUND: to be
-// deleted, and not there. EFI_OUT_OF_RESOURCES: a quota. EFI_DEVICE_ERROR: the NVRAM failed;
-// nothing is changed.
+// no answer for the guest: what it asks is being written, or is not yet allowed to be (vm/wear.h);
+// the vCPU makes the same call again, and until then other vCPUs' may come first. EFI_SUCCESS of a
+// non-volatile one: it is on the machine's NVRAM, if there is any. EFI_INVALID_PARAMETER: name,
+// attributes (also other ones than the variable has) or size. EFI_UNSUPPORTED: attributes of
+// authentication or of hardware errors. EFI_WRITE_PROTECTED: the firmware's own, or volatile and at
+// runtime. EFI_NOT_FOUND: to be deleted, and not there. EFI_OUT_OF_RESOURCES: a quota.
+// EFI_DEVICE_ERROR: the NVRAM failed; nothing is changed.
 efi_status efi_vars_set(struct efi_vars *v, unsigned cpu, const struct efi_var_name *name,
                         uint32_t attributes, const void *data, size_t size);
 

@@ -42,6 +42,11 @@ static bool has_cells(const struct flash *f, uint64_t offset)
     return f->cells != NULL && offset >= FLASH_BANK && offset - FLASH_BANK < FLASH_CELLS;
 }
 
+static bool may_change(struct flash *f, uint64_t offset)
+{
+    return has_cells(f, offset) && (f->allows == NULL || f->allows(f));
+}
+
 static uint64_t twice(uint8_t byte)
 {
     return (uint64_t)byte * UINT64_C(0x0001000100010001);
@@ -95,7 +100,7 @@ static void tell(struct flash *f, uint64_t first, uint64_t size)
 // Ones become zeroes, and never the other way.
 static void program(struct flash *f, uint64_t offset, unsigned size, uint64_t value)
 {
-    if (!has_cells(f, offset)) {
+    if (!may_change(f, offset)) {
         f->failed = true;
         return;
     }
@@ -107,7 +112,7 @@ static void program(struct flash *f, uint64_t offset, unsigned size, uint64_t va
 
 static void erase(struct flash *f, uint64_t offset)
 {
-    if (!has_cells(f, offset)) {
+    if (!may_change(f, offset)) {
         f->failed = true;
         return;
     }
@@ -186,7 +191,8 @@ static void flash_write(struct device *dev, struct vcpu *v, uint64_t offset, uns
 
 static const struct device_ops ops = {.name = "flash", .read = flash_read, .write = flash_write};
 
-void flash_init(struct flash *f, uint8_t *cells, flash_changed_fn *changed, void *keeper)
+void flash_init(struct flash *f, uint8_t *cells, flash_allows_fn *allows, flash_changed_fn *changed,
+                void *keeper)
 {
     f->dev = (struct device){
         .ops = &ops, .base = gpa(FLASH_BASE), .size = FLASH_SIZE, .counter = CNT_MMIO_FLASH};
@@ -195,6 +201,7 @@ void flash_init(struct flash *f, uint8_t *cells, flash_changed_fn *changed, void
     f->mode = READ_ARRAY;
     f->command = 0;
     f->failed = false;
+    f->allows = allows;
     f->changed = changed;
     f->keeper = keeper;
     spin_unlock(&f->lock);

@@ -22,6 +22,9 @@ struct flash;
 // ends that, and may set failed. With the flash's lock.
 typedef void flash_changed_fn(struct flash *f, uint64_t first, uint64_t size);
 
+// May cells change? If not, programming and erasing fail. With the flash's lock.
+typedef bool flash_allows_fn(struct flash *f);
+
 struct flash {
     struct device dev;
     struct spinlock lock; // of what follows
@@ -30,10 +33,12 @@ struct flash {
     uint8_t command;      // that waits for its second cycle, 0 if none
     uint32_t words;       // that a buffer still takes
     bool failed, busy;
+    flash_allows_fn *allows;   // NULL: always
     flash_changed_fn *changed; // NULL: nobody wants to know
-    void *keeper;              // its context
+    void *keeper;              // of these two
 };
 
 // f->dev is for bus_add(). cells stay as they are: the caller's, who erases them at first. The lock
 // is left alone, as it may be held.
-void flash_init(struct flash *f, uint8_t *cells, flash_changed_fn *changed, void *keeper);
+void flash_init(struct flash *f, uint8_t *cells, flash_allows_fn *allows, flash_changed_fn *changed,
+                void *keeper);

@@ -26,9 +26,14 @@ static int64_t host_seconds(void)
     return (int64_t)(timer_now() / timer_frequency());
 }
 
+int64_t pl031_offset(const struct pl031 *r)
+{
+    return __atomic_load_n(&r->offset, __ATOMIC_RELAXED);
+}
+
 int64_t pl031_seconds(const struct pl031 *r)
 {
-    return host_seconds() + __atomic_load_n(&r->offset, __ATOMIC_RELAXED);
+    return host_seconds() + pl031_offset(r);
 }
 
 static uint32_t rtc_seconds(const struct pl031 *r)
@@ -39,7 +44,11 @@ static uint32_t rtc_seconds(const struct pl031 *r)
 // With the lock held; who only reads the clock takes none.
 static void set_seconds(struct pl031 *r, int64_t seconds)
 {
-    __atomic_store_n(&r->offset, seconds - host_seconds(), __ATOMIC_RELAXED);
+    int64_t offset = seconds - host_seconds(), by = offset - r->offset;
+    __atomic_store_n(&r->offset, offset, __ATOMIC_RELAXED);
+    if (r->moved != NULL) {
+        r->moved(r, by);
+    }
 }
 
 // With the lock held, so that levels reach the vGIC in the order in which they came about.

@@ -9,20 +9,25 @@
 #include "vm/guest_fdt.h"
 #include "vm/vm.h"
 
+static const char *shown_state(struct vm *vm)
+{
+    uint64_t seconds;
+    return vm_sleeps(vm, &seconds) ? "asleep" : vm_state_name(vm->state);
+}
+
 static void run_list(const struct invocation *in)
 {
     (void)in;
     console_printf("  %-16s %-9s %4s %6s %6s %10s %12s\n", "NAME", "STATE", "CPUS", "MIB", "WEIGHT",
                    "CPU-TIME", "EXITS");
     for (size_t i = 0; i < vm_count; i++) {
-        const struct vm *vm = &vms[i];
+        struct vm *vm = &vms[i];
         const struct vm_config *c = vm->config;
         char time[24];
         figures_format_time(time, sizeof(time), figures_vm_time(vm));
         console_printf("%s %-16s %-9s %4u %6lu %6u %10s %12lu\n",
-                       vm->console == console_focused() ? "*" : " ", c->name,
-                       vm_state_name(vm->state), c->cpus, c->memory >> 20, c->weight, time,
-                       figures_vm_exits(vm));
+                       vm->console == console_focused() ? "*" : " ", c->name, shown_state(vm),
+                       c->cpus, c->memory >> 20, c->weight, time, figures_vm_exits(vm));
     }
 }
 
@@ -211,8 +216,12 @@ static void run_info(const struct invocation *in)
         return;
     }
     const struct vm_config *c = vm->config;
+    uint64_t seconds;
     console_printf("name      %s\nstate     %s\nstarts    %lu\nresets    %lu\n", c->name,
-                   vm_state_name(vm->state), vm->starts, vm->resets);
+                   shown_state(vm), vm->starts, vm->resets);
+    if (wakeup_lies_ahead(&vm->wakeup, &seconds)) {
+        console_printf("wake-up   in %lu s\n", seconds);
+    }
     console_printf("cpus      %u of weight %u, affinity 0x%x\n", c->cpus, c->weight, c->affinity);
     console_printf("memory    %lu MiB at 0x%lx\n", c->memory >> 20, VM_RAM_BASE);
     if (vm->state != VM_DESTROYED) {

@@ -25,8 +25,8 @@ static const struct command own_commands[] = {
 };
 
 static const struct command *const groups[] = {
-    own_commands,  vm_commands,    tools_commands, vcpu_commands, machine_commands, memory_commands,
-    scan_commands, watch_commands, dump_commands,  log_commands,  test_commands,
+    own_commands,    vm_commands,   tools_commands, vars_commands, vcpu_commands, machine_commands,
+    memory_commands, scan_commands, watch_commands, dump_commands, log_commands,  test_commands,
 };
 
 static uint64_t start_time;

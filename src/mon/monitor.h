@@ -28,8 +28,8 @@ struct command {
 
 // Each ends with a row whose name is NULL.
 extern const struct command vm_commands[], tools_commands[], vcpu_commands[], memory_commands[],
-    scan_commands[], watch_commands[], dump_commands[], log_commands[], machine_commands[],
-    test_commands[];
+    vars_commands[], scan_commands[], watch_commands[], dump_commands[], log_commands[],
+    machine_commands[], test_commands[];
 
 // Puts the monitor behind the console. After the VMs are known and timers work.
 void monitor_init(void);

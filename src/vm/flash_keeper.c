@@ -30,6 +30,7 @@ static void go_on(struct flash_keeper *k)
         k->key.page = i;
         memcpy(k->page, k->flash->cells + (size_t)i * FLASH_PAGE, FLASH_PAGE);
         k->busy = true;
+        wear_add(&k->wear, FLASH_PAGE);
         k->request = (struct nvram_request){
             .item = {k->name, strlen(k->name), &k->key, sizeof(k->key),
                      is_erased(k->page) ? NULL : k->page, FLASH_PAGE},
@@ -100,6 +101,12 @@ bool flash_keeper_is_idle(struct flash_keeper *k)
     bool idle = !k->busy;
     spin_unlock(&k->flash->lock);
     return idle;
+}
+
+bool flash_keeper_allows(struct flash *f)
+{
+    const struct flash_keeper *k = f->keeper;
+    return wear_allows(&k->wear);
 }
 
 void flash_keeper_changed(struct flash *f, uint64_t first, uint64_t size)

@@ -5,6 +5,7 @@
 
 #include "dev/flash.h"
 #include "nvram/nvram.h"
+#include "vm/wear.h"
 
 #define FLASH_PAGE  1024u
 #define FLASH_PAGES (FLASH_CELLS / FLASH_PAGE)
@@ -14,6 +15,7 @@ struct flash_keeper {
     struct flash *flash; // its lock is for what follows, too
     const char *name;    // the VM's
     bool busy, loaded;
+    struct wear wear;
     uint64_t dirty[FLASH_PAGES / 64];
     struct {
         uint32_t kind, page;
@@ -29,3 +31,4 @@ bool flash_keeper_load(struct flash_keeper *k);
 bool flash_keeper_is_idle(struct flash_keeper *k);
 // For flash_init(), where there is NVRAM.
 flash_changed_fn flash_keeper_changed;
+flash_allows_fn flash_keeper_allows;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/vm.h"
 
-#include "arch/bulk.h"
 #include "arch/cache.h"
 #include "arch/sysreg_bits.h"
 #include "call/backdoor.h"
@@ -22,11 +21,11 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/print.h"
-#include "mem/guest.h"
 #include "park/page.h"
 #include "trap/sysreg.h"
 #include "vm/caches.h"
 #include "vm/describe.h"
+#include "vm/fill.h"
 #include "vm/guest_fdt.h"
 
 #include <string.h>
@@ -272,8 +271,10 @@ static void set_state(struct vm *vm, enum vm_state state)
 
 static void announce_off(void)
 {
+    uint64_t seconds;
     for (size_t i = 0; i < vm_count; i++) {
-        if (vms[i].state != VM_OFF && vms[i].state != VM_DESTROYED) {
+        bool off = vms[i].state == VM_OFF || vms[i].state == VM_DESTROYED;
+        if (!off || vm_sleeps(&vms[i], &seconds)) {
             return;
         }
     }
@@ -288,58 +289,22 @@ static void announce_off(void)
     console_open_prompt();
 }
 
+static void tell_off(struct vm *vm)
+{
+    uint64_t seconds;
+    if (vm_sleeps(vm, &seconds)) {
+        log_info("%s: off, wakes up in %lu s", vm->config->name, seconds);
+    } else {
+        log_info("%s: off", vm->config->name);
+    }
+    announce_off();
+}
+
 // ---- building: in steps, by Newel's own work ----
 
-// Copy the part of blob, placed at offset `at` of RAM, that falls into [from, from+size).
-static void copy_part(struct vm *vm, const struct blob *blob, uint64_t at, uint64_t from,
-                      uint64_t size)
+static void clock_moved(struct pl031 *rtc, int64_t by)
 {
-    uint64_t start = MAX(at, from);
-    uint64_t end = MIN(at + blob->size, from + size);
-    if (start < end) {
-        bulk_copy(hpa_ptr(hpa_add(vm->ram, start)), (const char *)blob->data + (start - at),
-                  end - start, coherence_cleans_fill());
-    }
-}
-
-static bool covers(uint64_t at, uint64_t blob_size, uint64_t from, uint64_t size)
-{
-    return at <= from && from + size <= at + blob_size;
-}
-
-// A guest starts with its caches off and must find in memory what is written here through the
-// cache.
-static void fill_block(struct vm *vm, uint64_t from)
-{
-    const struct vm_config *c = vm->config;
-    void *block = hpa_ptr(hpa_add(vm->ram, from));
-    if (!covers(vm->plan.kernel, c->kernel.size, from, BLOCK_SIZE) &&
-        !covers(vm->plan.ramdisk, c->ramdisk.size, from, BLOCK_SIZE)) {
-        bulk_zero(block, BLOCK_SIZE, coherence_cleans_fill());
-    }
-    fp_borrow();
-    copy_part(vm, &c->kernel, vm->plan.kernel, from, BLOCK_SIZE);
-    copy_part(vm, &c->ramdisk, vm->plan.ramdisk, from, BLOCK_SIZE);
-    cache_dsb_ish(); // ends this CPU's maintenance: another one may start the guest
-}
-
-// The same where memory is populated as it is touched: all else is left alone.
-static int write_part(struct vm *vm, const struct blob *blob, uint64_t at, uint64_t from)
-{
-    uint64_t start = MAX(at, from);
-    uint64_t end = MIN(at + blob->size, from + BLOCK_SIZE);
-    if (start >= end) {
-        return 0;
-    }
-    gpa_t to = gpa(VM_RAM_BASE + start);
-    int err = guest_write(&vm->space.s2, to, (const char *)blob->data + (start - at), end - start);
-    return err ? err : space_loaded(&vm->space, to, end - start);
-}
-
-static int write_block(struct vm *vm, uint64_t from)
-{
-    int err = write_part(vm, &vm->config->kernel, vm->plan.kernel, from);
-    return err ? err : write_part(vm, &vm->config->ramdisk, vm->plan.ramdisk, from);
+    wakeup_clock_moved(&container_of(rtc, struct vm, rtc)->wakeup, by);
 }
 
 static void reset_machine(struct vm *vm)
@@ -347,6 +312,7 @@ static void reset_machine(struct vm *vm)
     vgic_reset(vm->vgic);
     memset(&vm->bus, 0, sizeof(vm->bus));
     pl011_init(&vm->uart, vm->vgic, console_vm_write, vm->console);
+    vm->rtc.moved = clock_moved;
     pl031_init(&vm->rtc, vm->vgic, rtc_host_now());
     if (gic_config()->version == 2) {
         gic_frames_init_v2(&vm->gic);
@@ -446,7 +412,6 @@ static bool is_idle(struct vm *vm)
 static bool build_step(struct work *work)
 {
     struct vm *vm = container_of(work, struct vm, work);
-    int err = 0;
     if (vm->progress == vm->config->memory) {
         // What the guest before has asked for is none of this one's answers.
         if (!is_loaded(vm) || !is_idle(vm)) {
@@ -455,11 +420,7 @@ static bool build_step(struct work *work)
         build_finish(vm);
         return false;
     }
-    if (vm->config->lazy) {
-        err = write_block(vm, vm->progress);
-    } else {
-        fill_block(vm, vm->progress);
-    }
+    int err = fill_step(vm, vm->progress);
     if (err) {
         build_failed(vm, "not loaded", err);
         return false;
@@ -520,6 +481,7 @@ static bool destroy_step(struct work *work)
     CHECK(frames_owned_by(vm->owner) == 0);
     console_vm_flush(vm->console);
     console_vm_set_present(vm->console, false);
+    wakeup_forget(&vm->wakeup);
     set_state(vm, VM_DESTROYED); // from here on another CPU may start it
     log_info("%s: destroyed", vm->config->name);
     announce_off();
@@ -545,6 +507,7 @@ int vm_start(struct vm *vm)
     }
     if (!err) {
         vm->state = VM_BUILDING;
+        vm->after_stop = VM_STAY_OFF;
     }
     spin_unlock(&vm->lock);
     if (!err) {
@@ -552,6 +515,27 @@ int vm_start(struct vm *vm)
         build(vm);
     }
     return err;
+}
+
+// The alarm's time has come, now or before the VM was off.
+static void wake(struct vm *vm)
+{
+    spin_lock(&vm->lock);
+    bool wakes = vm->state == VM_OFF && vm->after_stop == VM_SLEEP && !operator_ends_machine &&
+                 wakeup_take(&vm->wakeup);
+    if (wakes) {
+        vm->state = VM_BUILDING;
+    }
+    spin_unlock(&vm->lock);
+    if (wakes) {
+        log_info("%s: wakes up", vm->config->name);
+        build(vm);
+    }
+}
+
+static void alarm_came(struct wakeup *w)
+{
+    wake(container_of(w, struct vm, wakeup));
 }
 
 static bool is_on(const struct vm *vm)
@@ -607,21 +591,28 @@ int vm_resume(struct vm *vm)
 int vm_stop(struct vm *vm, enum vm_after_stop then)
 {
     spin_lock(&vm->lock);
+    uint64_t seconds;
     bool off = vm->state == VM_OFF && then == VM_DESTROY;
-    int err = is_on(vm) || off ? 0 : ERR_BUSY;
+    bool asleep = then == VM_STAY_OFF && vm_sleeps(vm, &seconds);
+    int err = is_on(vm) || off || asleep ? 0 : ERR_BUSY;
     if (!err) {
+        vm->after_stop = then;
+    }
+    if (!err && !asleep) {
         (void)sched_end_pause(&vm->share);
         vm->state = VM_STOPPING;
-        vm->after_stop = then;
     }
     // With the lock, which vm_all_off() takes: all have been told before any of them is built anew
     // or freed.
-    for (unsigned i = 0; i < vm->config->cpus && !err && !off; i++) {
+    for (unsigned i = 0; i < vm->config->cpus && !err && !off && !asleep; i++) {
         vcpu_notify(vm->vcpu[i], ATTN_STOP);
     }
     spin_unlock(&vm->lock);
     if (off) {
         destroy(vm);
+    }
+    if (asleep) {
+        tell_off(vm);
     }
     return err;
 }
@@ -629,7 +620,7 @@ int vm_stop(struct vm *vm, enum vm_after_stop then)
 // A guest that asks while another order is under way gets that one.
 void vm_power_off(struct vm *vm)
 {
-    (void)vm_stop(vm, VM_STAY_OFF);
+    (void)vm_stop(vm, VM_SLEEP);
 }
 
 void vm_reset(struct vm *vm)
@@ -652,14 +643,14 @@ void vm_all_off(struct vm *vm)
     spin_lock(&vm->lock);
     if (is_on(vm)) { // every vCPU turned itself off by PSCI: nothing can wake them
         vm->state = VM_STOPPING;
-        vm->after_stop = VM_STAY_OFF;
+        vm->after_stop = VM_SLEEP;
     }
     CHECK(vm->state == VM_STOPPING);
     enum vm_after_stop then = vm->after_stop;
     if (then == VM_REBUILD) {
         vm->state = VM_BUILDING;
         vm->resets++;
-    } else if (then == VM_STAY_OFF) {
+    } else if (then != VM_DESTROY) {
         vm->state = VM_OFF;
     }
     spin_unlock(&vm->lock);
@@ -673,9 +664,10 @@ void vm_all_off(struct vm *vm)
         destroy(vm);
         break;
     case VM_STAY_OFF:
+    case VM_SLEEP:
         console_vm_flush(vm->console);
-        log_info("%s: off", vm->config->name);
-        announce_off();
+        tell_off(vm);
+        wake(vm); // if its time came while it was on its way
         break;
     }
 }
@@ -725,6 +717,7 @@ int vms_init(const struct manifest *manifest, char *message, size_t message_size
         vm->number = i;
         vm->owner = (owner_t)(OWNER_VM + i);
         vm->state = VM_DESTROYED;
+        wakeup_init(&vm->wakeup, alarm_came);
         vm->console = console_vm_add(vm->config->name, vm);
         CHECK(load_plan(vm->config, &vm->plan) == 0); // the manifest's reader made sure
         sysreg_init_vm(vm);

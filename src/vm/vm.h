@@ -18,6 +18,7 @@
 #include "vm/guest_flash.h"
 #include "vm/load.h"
 #include "vm/manifest.h"
+#include "vm/wakeup.h"
 
 enum vm_state {
     VM_OFF,      // exists, no vCPU runs; holds its memory
@@ -29,7 +30,12 @@ enum vm_state {
 };
 
 // What happens when the last vCPU has left.
-enum vm_after_stop { VM_STAY_OFF, VM_REBUILD, VM_DESTROY };
+enum vm_after_stop {
+    VM_STAY_OFF,
+    VM_SLEEP, // stays off until its wake-up alarm (vm/wakeup.h) signals, if that is set
+    VM_REBUILD,
+    VM_DESTROY,
+};
 
 struct vm {
     const struct vm_config *config;
@@ -56,6 +62,7 @@ struct vm {
     struct tools *tools;   // NULL: without guest-tools there are neither ports nor a backdoor
     struct efi_vars *vars; // NULL without firmware
     struct guest_efi efi;
+    struct wakeup wakeup;
     struct port_bus ports;
     struct id_policy id_policy;
     uint64_t id[8 + ID_REG_COUNT]; // what the guest reads, by CRm * 8 + op2 (trap/sysreg.c)
@@ -74,6 +81,13 @@ static inline uint64_t vm_life(const struct vm *vm)
     return vm->starts + vm->resets;
 }
 
+// Is it off until its alarm signals, which is so many seconds ahead?
+static inline bool vm_sleeps(struct vm *vm, uint64_t *seconds)
+{
+    return vm->state == VM_OFF && vm->after_stop == VM_SLEEP &&
+           wakeup_lies_ahead(&vm->wakeup, seconds);
+}
+
 extern struct vm vms[MANIFEST_MAX_VMS];
 extern size_t vm_count;
 
@@ -88,7 +102,7 @@ void vms_keep_machine(void);
 struct vm *vm_find(const char *name); // NULL if there is none
 
 // All of these return at once and go on in steps. ERR_BUSY in a state that does not allow it,
-// ERR_NOMEM.
+// ERR_NOMEM. A VM that is off until it wakes up can be stopped: it stays off then.
 int vm_start(struct vm *vm);
 int vm_stop(struct vm *vm, enum vm_after_stop then);
 

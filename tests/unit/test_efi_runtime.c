@@ -17,13 +17,15 @@
 
 #include <cmocka.h>
 
-#define ALL  7u
-#define BASE UINT64_C(0x4fe00000)
+#define ALL     7u
+#define BASE    UINT64_C(0x4fe00000)
+#define COUNTER 100 // seconds that the machine's counter has
 
 static struct vm *vm;
 static struct vcpu vcpu = {.index = 1};
 static int64_t clock_seconds;
 static unsigned resets, offs;
+static uint64_t armed;
 static uint8_t tables[FIRMWARE_PART];
 
 // ---- Stand-ins ----
@@ -70,7 +72,36 @@ int64_t pl031_seconds(const struct pl031 *r)
 void pl031_set(struct pl031 *r, int64_t seconds)
 {
     assert_ptr_equal(r, &vm->rtc);
+    wakeup_clock_moved(&vm->wakeup, seconds - clock_seconds);
     clock_seconds = seconds;
+}
+
+int64_t pl031_offset(const struct pl031 *r)
+{
+    assert_ptr_equal(r, &vm->rtc);
+    return clock_seconds - COUNTER;
+}
+
+uint64_t timer_now(void)
+{
+    return COUNTER * timer_frequency() + 7;
+}
+
+uint64_t timer_frequency(void)
+{
+    return 10;
+}
+
+void timer_arm(struct timer *t, uint64_t deadline)
+{
+    assert_ptr_equal(t, &vm->wakeup.timer);
+    armed = deadline;
+}
+
+static void never_came(struct wakeup *w)
+{
+    (void)w;
+    fail(); // the timer's interrupt is not there
 }
 
 int guest_write(struct stage2 *s2, gpa_t to, const void *from, size_t size)
@@ -166,6 +197,7 @@ static int begin(void **state)
     efi_vars_reset(vm->vars, true);
     guest_efi_relocate(&data, BASE + FIRMWARE_DATA, BASE + FIRMWARE_CODE);
     guest_efi_reset(&vm->efi, BASE, &data);
+    wakeup_init(&vm->wakeup, never_came);
     vcpu.vm = vm;
     memset(memory, 0, sizeof(memory));
     again_at = fault_at = 0;
@@ -220,6 +252,8 @@ static const struct {
 } calls[] = {
     {EFI_GET_TIME, "", {DATA, LENGTH, 0, 0, 0}},
     {EFI_SET_TIME, "", {DATA, 0, 0, 0, 0}},
+    {EFI_GET_WAKEUP_TIME, "", {DATA, LENGTH, VENDOR, 0, 0}},
+    {EFI_SET_WAKEUP_TIME, "", {1, DATA, 0, 0, 0}},
     {EFI_GET_VARIABLE, "Old", {NAME, VENDOR, DATA + 64, LENGTH, DATA}},
     {EFI_GET_VARIABLE, "None", {NAME, VENDOR, DATA + 64, LENGTH, DATA}},
     {EFI_GET_VARIABLE, "Long", {NAME, VENDOR, DATA + 64, LENGTH, DATA}},
@@ -250,7 +284,7 @@ static void prepare(size_t which)
 struct outcome {
     efi_status status;
     uint8_t memory[SIZE];
-    int64_t seconds;
+    int64_t seconds, wakeup;
     struct efi_var var;
     uint8_t value[64];
     uint32_t count;
@@ -264,6 +298,7 @@ static void look(struct outcome *o)
     o->status = vcpu.regs.x[0];
     memcpy(o->memory, memory, SIZE);
     o->seconds = clock_seconds;
+    o->wakeup = vm->wakeup.setting.at + vm->wakeup.setting.enabled;
     o->count = vm->vars->high_count;
     (void)efi_vars_get(vm->vars, &(struct efi_var_name){vendor, new, sizeof(new)}, &var);
     o->var.size = var.size;
@@ -315,6 +350,7 @@ static void test_refused(void **state)
             assert_int_equal(vcpu.regs.x[0], EFI_INVALID_PARAMETER);
             look(&got); // and nothing was changed but the caller's memory
             assert_int_equal(got.seconds, wanted.seconds);
+            assert_int_equal(got.wakeup, wanted.wakeup);
             assert_memory_equal(got.value, wanted.value, sizeof(got.value));
             assert_int_equal(got.var.attributes, wanted.var.attributes);
             assert_int_equal(got.var.size, wanted.var.size);
@@ -335,6 +371,7 @@ static void test_read_once(void **state)
         look(&got);
         assert_int_equal(got.status, wanted.status);
         assert_int_equal(got.seconds, wanted.seconds);
+        assert_int_equal(got.wakeup, wanted.wakeup);
         assert_memory_equal(got.value, wanted.value, sizeof(got.value));
         assert_int_equal(got.var.size, wanted.var.size);
     }
@@ -417,6 +454,115 @@ static void test_time_goes_on(void **state)
     }
 }
 
+// ---- the alarm ----
+
+static efi_status set_alarm(uint64_t enable, const struct efi_time *t)
+{
+    put(DATA, t, sizeof(*t));
+    return call(EFI_SET_WAKEUP_TIME, enable, DATA, 0, 0, 0);
+}
+
+static void expect_alarm(bool enabled, bool pending, const struct efi_time *t)
+{
+    memset(memory, 0x55, sizeof(memory));
+    assert_int_equal(call(EFI_GET_WAKEUP_TIME, NAME, LENGTH, VENDOR, 0, 0), 0);
+    assert_int_equal(memory[NAME - MEMORY], enabled);
+    assert_int_equal(memory[NAME + 1 - MEMORY], 0x55);
+    assert_int_equal(memory[LENGTH - MEMORY], pending);
+    assert_int_equal(memory[LENGTH + 1 - MEMORY], 0x55);
+    assert_memory_equal(memory + (VENDOR - MEMORY), t, sizeof(*t));
+    assert_int_equal(memory[VENDOR + sizeof(*t) - MEMORY], 0x55);
+}
+
+// 14:12:28 by the clock, which is UTC; the counter has COUNTER seconds then.
+static void test_wakeup_time(void **state)
+{
+    static const int16_t zones[] = {EFI_UNSPECIFIED_TIMEZONE, 0, -60, 60, 1440, -1440};
+    struct efi_time first = {1970, 1, 1, 0, 0, 0, 0, 0, EFI_UNSPECIFIED_TIMEZONE, 0, 0};
+    (void)state;
+    clock_seconds = COUNTER;
+    expect_alarm(false, false, &first); // none was ever set: it is a time nevertheless
+    clock_seconds = 1795788748;
+    for (size_t i = 0; i < ARRAY_SIZE(zones); i++) {
+        struct efi_time t = {2026, 11, 27, 14, 13, 0, 0, 0, zones[i], 3, 0};
+        int64_t zone = zones[i] == EFI_UNSPECIFIED_TIMEZONE ? 0 : zones[i] * 60;
+        armed = 0;
+        assert_int_equal(set_alarm(1, &t), 0);
+        expect_alarm(true, zone < 0, &t); // one that has passed has come
+        assert_int_equal(armed, zone < 0 ? 0 : 10 * (COUNTER + 32 + zone));
+        assert_int_equal(wakeup_take(&vm->wakeup), zone < 0);
+        // Disabled by whatever is no BOOLEAN's, with a pointer that nobody looks at.
+        assert_int_equal(call(EFI_SET_WAKEUP_TIME, ~UINT64_C(0xff), 8, 0, 0, 0), 0);
+        expect_alarm(false, false, &t);
+    }
+    struct efi_time far = {9999, 12, 31, 23, 59, 59, 0, 0, 1440, 0, 0};
+    assert_int_equal(set_alarm(0x1234500000000002, &far), 0);
+    expect_alarm(true, false, &far);
+    struct efi_time early = {1900, 1, 1, 0, 0, 0, 0, 0, -1440, 0, 0};
+    assert_int_equal(set_alarm(1, &early), 0);
+    expect_alarm(true, true, &early);
+}
+
+static void test_wrong_wakeup_times(void **state)
+{
+    struct efi_time good = {2026, 11, 27, 15, 0, 0, 0, 0, EFI_UNSPECIFIED_TIMEZONE, 0, 0};
+    struct efi_time wrong[] = {good, good, good, good, good, good};
+    (void)state;
+    wrong[0].month = 13;
+    wrong[1].hour = 24;
+    wrong[2].time_zone = 1441;
+    wrong[3].nanosecond = 1000000000;
+    wrong[4].daylight = 4;
+    wrong[5].year = 1899;
+    assert_int_equal(set_alarm(1, &good), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(set_alarm(1, &wrong[i]), EFI_INVALID_PARAMETER);
+        expect_alarm(true, false, &good);
+    }
+    assert_int_equal(call(EFI_SET_WAKEUP_TIME, 1, 0, 0, 0, 0), EFI_INVALID_PARAMETER);
+    assert_int_equal(call(EFI_SET_WAKEUP_TIME, 1, 8, 0, 0, 0), EFI_INVALID_PARAMETER);
+    assert_int_equal(call(EFI_GET_WAKEUP_TIME, 0, DATA, DATA, 0, 0), EFI_INVALID_PARAMETER);
+    assert_int_equal(call(EFI_GET_WAKEUP_TIME, DATA, 0, DATA, 0, 0), EFI_INVALID_PARAMETER);
+    assert_int_equal(call(EFI_GET_WAKEUP_TIME, DATA, DATA, 0, 0, 0), EFI_INVALID_PARAMETER);
+    expect_alarm(true, false, &good);
+    struct efi_time rounded = good;
+    rounded.nanosecond = 999999999; // rounded down to the alarm's resolution
+    assert_int_equal(set_alarm(1, &rounded), 0);
+    expect_alarm(true, false, &good);
+}
+
+// The guest's setting the clock moves it; the clock's starting anew, with the VM, does not.
+static void test_wakeup_goes_by_the_clock(void **state)
+{
+    struct efi_time t = {2026, 11, 27, 14, 13, 28, 0, 0, EFI_UNSPECIFIED_TIMEZONE, 0, 0};
+    struct efi_time now = {2026, 11, 27, 14, 13, 18, 0, 0, -90, 0, 0};
+    (void)state;
+    assert_int_equal(set_alarm(1, &t), 0);
+    assert_int_equal(armed, 10 * (COUNTER + 60));
+    clock_seconds += 600; // anew
+    t.hour = 14, t.minute = 23;
+    expect_alarm(true, false, &t);
+    put(DATA, &now, sizeof(now));
+    assert_int_equal(call(EFI_SET_TIME, DATA, 0, 0, 0, 0), 0); // 12:43:18 UTC
+    assert_int_equal(armed, 10 * (COUNTER + 90 * 60 + 600 + 10));
+    t.hour = 15, t.minute = 53; // 14:23:28 UTC in the clock's zone, which is 90 minutes behind
+    expect_alarm(true, false, &t);
+    t.hour = 14, t.minute = 13;
+    assert_int_equal(set_alarm(1, &t), 0);
+    assert_int_equal(armed, 10 * (COUNTER + 10));
+    expect_alarm(true, false, &t);
+    now.minute = 14;
+    put(DATA, &now, sizeof(now));
+    assert_int_equal(call(EFI_SET_TIME, DATA, 0, 0, 0, 0), 0); // over it
+    expect_alarm(true, true, &t);
+    assert_true(wakeup_take(&vm->wakeup));
+    assert_false(wakeup_take(&vm->wakeup));
+    clock_seconds = INT64_C(253402300799); // beyond all years
+    vm->wakeup.setting.at += INT64_C(1) << 37;
+    assert_int_equal(call(EFI_GET_WAKEUP_TIME, NAME, LENGTH, DATA, 0, 0), 0);
+    assert_int_equal(memory[DATA - MEMORY] | memory[DATA + 1 - MEMORY] << 8, 9999);
+}
+
 static void test_resets(void **state)
 {
     (void)state;
@@ -446,8 +592,7 @@ static void test_one_at_a_time(void **state)
 static void test_unknown(void **state)
 {
     (void)state;
-    static const uint64_t numbers[] = {EFI_SERVICES, EFI_GET_WAKEUP_TIME, EFI_SET_WAKEUP_TIME,
-                                       1ull << 32, UINT64_MAX};
+    static const uint64_t numbers[] = {EFI_SERVICES, 1ull << 32, UINT64_MAX};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         vcpu.regs.x[9] = numbers[i];
         assert_int_equal(efi_runtime_call(&vcpu, &face), PORT_DONE);
@@ -463,6 +608,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_read_once, begin, end),
         cmocka_unit_test_setup_teardown(test_dates, begin, end),
         cmocka_unit_test_setup_teardown(test_time_goes_on, begin, end),
+        cmocka_unit_test_setup_teardown(test_wakeup_time, begin, end),
+        cmocka_unit_test_setup_teardown(test_wrong_wakeup_times, begin, end),
+        cmocka_unit_test_setup_teardown(test_wakeup_goes_by_the_clock, begin, end),
         cmocka_unit_test_setup_teardown(test_resets, begin, end),
         cmocka_unit_test_setup_teardown(test_one_at_a_time, begin, end),
         cmocka_unit_test_setup_teardown(test_unknown, begin, end),

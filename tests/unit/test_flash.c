@@ -39,7 +39,7 @@ static int set_up(void **state)
     (void)state;
     memset(cells, 0xff, sizeof(cells));
     memset(&flash, 0, sizeof(flash));
-    flash_init(&flash, cells, NULL, NULL);
+    flash_init(&flash, cells, NULL, NULL, NULL);
     return 0;
 }
 
@@ -83,7 +83,7 @@ static void takes_a_buffer(void **state)
 static void is_busy_while_it_is_kept(void **state)
 {
     (void)state;
-    flash_init(&flash, cells, changed, NULL);
+    flash_init(&flash, cells, NULL, changed, NULL);
     put(0x20, BOTH(0x40));
     put(0x20, 0);
     assert_int_equal(told, 0x20);
@@ -111,7 +111,7 @@ static void has_no_cells_beyond(void **state)
     put(0, BOTH(0x98));
     assert_int_equal(get(0x10 * 4), BOTH('Q'));
     assert_int_equal(get(FLASH_BANK - 4), 0);
-    flash_init(&flash, NULL, NULL, NULL);
+    flash_init(&flash, NULL, NULL, NULL, NULL);
     put(0, BOTH(0x40));
     put(0, 0);
     assert_int_equal(get(0), 0xffffffff);

@@ -433,6 +433,20 @@ static void test_list(void **state)
     assert_says("* alpha            running      2    256    100     1.234s           42\n");
     assert_says("  alps             off          1 ");
     assert_says("  beta             destroyed    4 ");
+    type("vm info alps");
+    assert_null(strstr(output, "wake-up"));
+    vms[1].after_stop = VM_SLEEP;
+    vms[1].wakeup.setting.enabled = true;
+    vms[1].wakeup.setting.at = (int64_t)(timer_now() / timer_frequency()) + 70;
+    type("vm list");
+    assert_says("  alps             asleep       1 ");
+    type("vm info alps");
+    assert_says("state     asleep\n");
+    assert_says("wake-up   in 70 s\n");
+    vms[1].wakeup.setting.pending = true; // and it has been started because of it
+    type("vm list");
+    assert_says("  alps             off          1 ");
+    vms[1].wakeup.setting.pending = vms[1].wakeup.setting.enabled = false;
 }
 
 static void test_orders(void **state)
@@ -553,12 +567,13 @@ static void test_errors_name_the_wrong_word(void **state)
     (void)state;
     assert_answer("vm start foo", "vm start foo: no VM named \"foo\"\n");
     assert_answer("vmm list", "vmm: no such command; help lists them\n");
-    assert_answer("vm lst",
-                  "vm lst: no such command; there is list info start pause resume stop reset "
-                  "destroy focus stat shutdown reboot synctime guestinfo protect protections\n");
+    assert_answer(
+        "vm lst",
+        "vm lst: no such command; there is list info start pause resume stop reset "
+        "destroy focus stat shutdown reboot synctime guestinfo vars protect protections\n");
     assert_answer("vm",
                   "vm: what of it? list info start pause resume stop reset destroy focus stat "
-                  "shutdown reboot synctime guestinfo protect protections\n");
+                  "shutdown reboot synctime guestinfo vars protect protections\n");
     assert_answer("vm start", "vm start: wants NAME\n");
     assert_answer("vm list now", "vm list now: one word too many: \"now\"\n");
     assert_answer("vm stat alpha x", "vm stat alpha x: \"x\" is not a number\n");

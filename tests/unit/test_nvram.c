@@ -62,6 +62,18 @@ void sched_work(struct work *w)
     work = w;
 }
 
+static uint64_t now; // in milliseconds
+
+uint64_t timer_now(void)
+{
+    return now;
+}
+
+uint64_t timer_frequency(void)
+{
+    return 1000;
+}
+
 static void log_line(const char *fmt, va_list args)
 {
     size_t len = strlen(logged);
@@ -367,6 +379,45 @@ static void a_guest_exhausts_only_itself(void **state)
     expect(0, "V0", data);
 }
 
+// Writes until it has to wait; how many bytes of data that were.
+static size_t write_on(unsigned vm)
+{
+    static char data[20001];
+    static unsigned round;
+    size_t bytes = 0;
+    for (;;) {
+        memset(data, 'a' + (int)(round++ % 26), sizeof(data) - 1);
+        efi_status status = call(vm, 0, "W", ALL, data);
+        if (status == EFI_NOT_READY && work == NULL) {
+            return bytes;
+        }
+        work_off();
+        assert_int_equal(call(vm, 0, "W", ALL, data), EFI_SUCCESS);
+        bytes += sizeof(data) - 1;
+    }
+}
+
+// It may write much at once, and then no more than that so soon again; nobody else is affected.
+static void a_guest_wears_so_much_and_no_more(void **state)
+{
+    (void)state;
+    now = 1;
+    assert_in_range(write_on(0), WEAR_BURST - 100000, WEAR_BURST + 20000);
+    assert_int_equal(write_on(0), 0);
+    expect(1, "A", NULL);
+    assert_int_equal(set(1, "A", "one"), EFI_SUCCESS);
+    now += 100000;
+    assert_in_range(write_on(0), 100 * WEAR_PER_SECOND - 25000, 100 * WEAR_PER_SECOND + 20000);
+    uint32_t count;
+    assert_int_equal(efi_vars_next_high_count(vars[0], 0, &count), EFI_NOT_READY);
+    assert_null(work);
+    efi_vars_reset(vars[0], true); // a guest's reset does not give it more
+    assert_int_equal(write_on(0), 0);
+    assert_true(efi_vars_is_idle(vars[0]));
+    now += UINT64_C(1) << 40;
+    assert_in_range(write_on(0), WEAR_BURST - 100000, WEAR_BURST + 20000);
+}
+
 static void survives_cuts_of_power(void **state)
 {
     static char value[VMS][4][200];
@@ -438,7 +489,7 @@ static void make_flash(void)
     emulated.cells = cells;
     work_off();
     assert_true(flash_keeper_load(&keeper));
-    flash_init(&emulated, cells, flash_keeper_changed, &keeper);
+    flash_init(&emulated, cells, flash_keeper_allows, flash_keeper_changed, &keeper);
 }
 
 static void command(uint64_t at, uint8_t which, uint32_t value)
@@ -479,6 +530,32 @@ static void keeps_what_firmware_programs(void **state)
     assert_int_equal(word, UINT32_MAX);
 }
 
+static void firmware_wears_so_much_and_no_more(void **state)
+{
+    unsigned n = 0;
+    (void)state;
+    make_flash();
+    command(0, 0x40, 0x0ffffff0);
+    do {
+        work_off();
+        command(0, 0x40, n++ % 2 == 0 ? 0x0fffff00 : 0x0ffff000);
+    } while (status_of_flash() == 0);
+    assert_int_equal(status_of_flash(), 0xb0); // and the cells are as they were
+    assert_in_range(n, WEAR_BURST / (FLASH_PAGE + WEAR_RECORD) - 1,
+                    WEAR_BURST / (FLASH_PAGE + WEAR_RECORD) + 10);
+    assert_true(flash_keeper_is_idle(&keeper));
+    command(0, 0x20, 0xd0);
+    assert_int_equal(status_of_flash(), 0xb0);
+    assert_int_not_equal(cells[0], 0xff);
+    now += 1000;
+    command(0, 0x50, 0x70);
+    command(0, 0x20, 0xd0);
+    assert_int_equal(status_of_flash(), 0);
+    work_off();
+    assert_int_equal(status_of_flash(), 0x80);
+    assert_int_equal(cells[0], 0xff);
+}
+
 static void tells_firmware_of_a_failure(void **state)
 {
     (void)state;
@@ -503,9 +580,11 @@ int main(void)
         TEST(counts_on),
         TEST(says_when_the_flash_fails),
         TEST(a_guest_exhausts_only_itself),
+        TEST(a_guest_wears_so_much_and_no_more),
         TEST(survives_cuts_of_power),
         TEST(keeps_what_firmware_programs),
         TEST(tells_firmware_of_a_failure),
+        TEST(firmware_wears_so_much_and_no_more),
         TEST(takes_nothing_that_is_no_variable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

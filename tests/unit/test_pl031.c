@@ -196,6 +196,32 @@ static void test_load_moves_the_match(void **state)
     assert_true(line);
 }
 
+static int64_t moved_by;
+
+static void moved(struct pl031 *r, int64_t by)
+{
+    assert_ptr_equal(r, &rtc);
+    moved_by += by;
+}
+
+// The owner hears of what the guest does to the clock, and of nothing else.
+static void test_tells_who_moves_it(void **state)
+{
+    (void)state;
+    moved_by = 0;
+    rtc.moved = moved;
+    pass(10600);
+    set(MR, EPOCH + 50);
+    assert_int_equal(moved_by, 0);
+    set(LR, EPOCH);
+    assert_int_equal(moved_by, -11);
+    pl031_set(&rtc, INT64_C(1) << 37);
+    assert_int_equal(moved_by, (INT64_C(1) << 37) - EPOCH - 11);
+    assert_int_equal(pl031_offset(&rtc), (INT64_C(1) << 37) - 16);
+    pl031_init(&rtc, (struct vgic *)&line, EPOCH);
+    assert_int_equal(moved_by, (INT64_C(1) << 37) - EPOCH - 11);
+}
+
 static void test_again_after_reset(void **state)
 {
     (void)state;
@@ -233,6 +259,7 @@ int main(void)
         cmocka_unit_test_setup(test_match_behind_is_far_ahead, setup),
         cmocka_unit_test_setup(test_moved_match_does_not_fire_early, setup),
         cmocka_unit_test_setup(test_load_moves_the_match, setup),
+        cmocka_unit_test_setup(test_tells_who_moves_it, setup),
         cmocka_unit_test_setup(test_again_after_reset, setup),
         cmocka_unit_test_setup(test_narrow_access, setup),
     };

@@ -10,6 +10,7 @@
 #include "cpu/percpu.h"
 #include "cpu/switch.h"
 #include "lib/bits.h"
+#include "lib/error.h"
 #include "mem/frames.h"
 #include "vm/vm.h"
 
@@ -269,6 +270,118 @@ static void test_reset_waits_for_nvram(void **state)
     leave();
 }
 
+// ---- Its alarm ----
+
+static void set_alarm(int64_t seconds)
+{
+    int64_t at = (int64_t)(timer_now() / timer_frequency()) + seconds;
+    wakeup_set(&vm->wakeup, &(struct wakeup_setting){.enabled = true, .at = at});
+}
+
+// As the timer's interrupt, when the time is there.
+static void alarm_comes(void)
+{
+    vm->wakeup.setting.at = 0;
+    vm->wakeup.timer.expired(&vm->wakeup.timer);
+}
+
+static void power_off(void)
+{
+    vm_power_off(vm);
+    leave();
+}
+
+static void expect_asleep(bool asleep)
+{
+    uint64_t seconds;
+    assert_int_equal(vm_sleeps(vm, &seconds), asleep);
+}
+
+static void test_alarm_starts_who_is_off_by_itself(void **state)
+{
+    (void)state;
+    start();
+    uint64_t starts = vm->starts;
+    set_alarm(1000);
+    expect_asleep(false);
+    power_off();
+    assert_int_equal(vm->state, VM_OFF);
+    expect_asleep(true);
+    alarm_comes();
+    assert_int_equal(vm->state, VM_BUILDING);
+    work();
+    assert_int_equal(vm->state, VM_RUNNING);
+    assert_int_equal(vm->starts, starts + 1);
+    assert_true(wakeup_get(&vm->wakeup).pending);
+    power_off(); // it has been started by this one, and not by another
+    assert_int_equal(vm->state, VM_OFF);
+    expect_asleep(false);
+    start();
+    for (unsigned i = 0; i < VCPUS; i++) { // by CPU_OFF, each for itself
+        vm->vcpu[i]->state = VCPU_OFF;
+    }
+    set_alarm(1000);
+    vm_all_off(vm);
+    assert_int_equal(vm->state, VM_OFF);
+    alarm_comes();
+    work();
+    assert_int_equal(vm->state, VM_RUNNING);
+    power_off();
+}
+
+static void test_alarm_of_who_runs_waits(void **state)
+{
+    (void)state;
+    start();
+    set_alarm(1000);
+    alarm_comes();
+    assert_int_equal(vm->state, VM_RUNNING);
+    assert_int_equal(vm_stop(vm, VM_REBUILD), 0); // a reset is no end
+    leave();
+    assert_int_equal(vm->state, VM_RUNNING);
+    set_alarm(1000);
+    vm_power_off(vm);
+    alarm_comes(); // while it is on its way off
+    assert_int_equal(vm->state, VM_STOPPING);
+    leave();
+    assert_int_equal(vm->state, VM_RUNNING);
+    power_off();
+    assert_int_equal(vm->state, VM_OFF);
+}
+
+// By the operator, as by its plug.
+static void test_who_is_stopped_stays_so(void **state)
+{
+    (void)state;
+    start();
+    set_alarm(1000);
+    assert_int_equal(vm_stop(vm, VM_STAY_OFF), 0);
+    leave();
+    expect_asleep(false);
+    alarm_comes();
+    assert_int_equal(vm->state, VM_OFF);
+    start(); // and finds that its time has come
+    assert_true(wakeup_get(&vm->wakeup).pending);
+    set_alarm(1000);
+    power_off();
+    expect_asleep(true);
+    assert_int_equal(vm_stop(vm, VM_STAY_OFF), 0); // who sleeps can be stopped
+    expect_asleep(false);
+    assert_int_equal(vm_stop(vm, VM_STAY_OFF), ERR_BUSY);
+    alarm_comes();
+    assert_int_equal(vm->state, VM_OFF);
+    start();
+    set_alarm(1000);
+    power_off();
+    assert_int_equal(vm_stop(vm, VM_DESTROY), 0);
+    alarm_comes();
+    work();
+    assert_int_equal(vm->state, VM_DESTROYED);
+    assert_false(wakeup_get(&vm->wakeup).enabled);
+    alarm_comes();
+    assert_int_equal(vm->state, VM_DESTROYED);
+}
+
 static void test_destroy_leaves_nothing(void **state)
 {
     (void)state;
@@ -320,6 +433,9 @@ int main(void)
         cmocka_unit_test(test_stop_tells_every_vcpu_before_any_is_gone),
         cmocka_unit_test(test_reset_takes_the_stop_back),
         cmocka_unit_test(test_reset_waits_for_nvram),
+        cmocka_unit_test(test_alarm_starts_who_is_off_by_itself),
+        cmocka_unit_test(test_alarm_of_who_runs_waits),
+        cmocka_unit_test(test_who_is_stopped_stays_so),
         cmocka_unit_test(test_destroy_leaves_nothing),
         cmocka_unit_test(test_firmware_is_in_its_flash),
     };

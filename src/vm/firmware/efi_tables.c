@@ -72,9 +72,7 @@ static void begin_data(struct guest_efi_data *d)
 // ---- configuration tables ----
 
 // 4.6.4: those whose answer is not EFI_UNSUPPORTED whatever they are asked.
-#define UNSUPPORTED_SERVICES                                                                    \
-    (BIT(EFI_UPDATE_CAPSULE) | BIT(EFI_QUERY_CAPSULE_CAPABILITIES) | BIT(EFI_GET_WAKEUP_TIME) | \
-     BIT(EFI_SET_WAKEUP_TIME))
+#define UNSUPPORTED_SERVICES (BIT(EFI_UPDATE_CAPSULE) | BIT(EFI_QUERY_CAPSULE_CAPABILITIES))
 
 // The bits of the table are in an order of their own.
 static uint32_t supported_mask(void)
