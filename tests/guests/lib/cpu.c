@@ -86,7 +86,7 @@ bool cpu_is_off(unsigned n)
  */
 bool cpu_join(unsigned n)
 {
-    return wait_for(boots[n].finished, 5000000) && wait_for(cpu_is_off(n), 1000000);
+    return wait_for(boots[n].finished, 60000000) && wait_for(cpu_is_off(n), 5000000);
 }
 
 void psci_system_off(void)

@@ -53,7 +53,7 @@ int cpu_start(unsigned n, exc_fn fn, uint64_t arg);
 void cpu_prepare(unsigned n, exc_fn fn, uint64_t arg);
 int cpu_turn_on(unsigned n);
 
-/* Waits until CPU n has finished its function and is off; false after about five seconds. */
+/* Waits until CPU n has finished its function and is off; false after about a minute. */
 bool cpu_join(unsigned n);
 
 /* What PSCI AFFINITY_INFO says. */
