@@ -362,6 +362,9 @@ static void test_who_is_stopped_stays_so(void **state)
     assert_int_equal(vm->state, VM_OFF);
     start(); // and finds that its time has come
     assert_true(wakeup_get(&vm->wakeup).pending);
+    power_off(); // which has done its work by this
+    assert_int_equal(vm->state, VM_OFF);
+    start();
     set_alarm(1000);
     power_off();
     expect_asleep(true);
