@@ -508,6 +508,7 @@ int vm_start(struct vm *vm)
     if (!err) {
         vm->state = VM_BUILDING;
         vm->after_stop = VM_STAY_OFF;
+        (void)wakeup_take(&vm->wakeup); // one that came while it was off has been waited for
     }
     spin_unlock(&vm->lock);
     if (!err) {

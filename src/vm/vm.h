@@ -43,7 +43,7 @@ struct vm {
     owner_t owner;
     struct spinlock lock; // state
     enum vm_state state;
-    enum vm_after_stop after_stop;
+    enum vm_after_stop after_stop; // of the last stop, by which it is off if it is
     struct pool pool;
     hpa_t ram; // contiguous, config->memory bytes
     struct vcpu *vcpu[VM_MAX_VCPUS];

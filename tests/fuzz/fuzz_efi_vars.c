@@ -319,6 +319,8 @@ static void check(void)
     bool at_runtime = model.at_runtime;
     REQUIRE(vars->at_runtime == at_runtime && vars->high_count == model.high_count);
     REQUIRE(vars->change.busy == model.changing);
+    REQUIRE(vars->table[0].used <= EFI_VARS_VOLATILE_QUOTA &&
+            vars->table[1].used <= EFI_VARS_QUOTA);
     check_walk();
     vars->at_runtime = model.at_runtime = false; // what is hidden is there nevertheless
     check_walk();
@@ -361,7 +363,11 @@ static struct text make_data(void)
 {
     static uint8_t made[EFI_VAR_DATA_MAX + 8];
     unsigned how = next(1);
-    size_t size = how < 0xc0 ? how % 24 : (next(2) & 0x7fff) + how % 9;
+    size_t size = how < 0xe8 ? how % 24 : (next(2) & 0x7fff) + how % 9;
+    const struct efi_var_table *t = &vars->table[how & 1];
+    if (how >= 0xf8 && t->size - t->used < EFI_VAR_DATA_MAX) { // about what there is room for
+        size = t->size - t->used - MIN(t->size - t->used, (size_t)next(1));
+    }
     memset(made, (int)next(1), size);
     return text_of(made, size);
 }

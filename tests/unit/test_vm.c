@@ -362,6 +362,9 @@ static void test_who_is_stopped_stays_so(void **state)
     assert_int_equal(vm->state, VM_OFF);
     start(); // and finds that its time has come
     assert_true(wakeup_get(&vm->wakeup).pending);
+    power_off(); // which has done its work by this
+    assert_int_equal(vm->state, VM_OFF);
+    start();
     set_alarm(1000);
     power_off();
     expect_asleep(true);
@@ -380,6 +383,25 @@ static void test_who_is_stopped_stays_so(void **state)
     assert_false(wakeup_get(&vm->wakeup).enabled);
     alarm_comes();
     assert_int_equal(vm->state, VM_DESTROYED);
+}
+
+// The last test: there is no way back.
+static void test_nobody_wakes_up_at_the_machines_end(void **state)
+{
+    (void)state;
+    manifest.vm[0].firmware = FIRMWARE_NONE;
+    manifest.vm[0].kernel.size = sizeof(kernel);
+    start();
+    set_alarm(1000);
+    power_off();
+    expect_asleep(true);
+    vms_keep_machine();
+    alarm_comes();
+    assert_int_equal(vm->state, VM_OFF);
+    start();
+    alarm_comes();
+    power_off();
+    assert_int_equal(vm->state, VM_OFF);
 }
 
 static void test_destroy_leaves_nothing(void **state)
@@ -438,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_who_is_stopped_stays_so),
         cmocka_unit_test(test_destroy_leaves_nothing),
         cmocka_unit_test(test_firmware_is_in_its_flash),
+        cmocka_unit_test(test_nobody_wakes_up_at_the_machines_end),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
