@@ -13,6 +13,7 @@ REFUSED = {
     "--mem -1": "--mem: -1 is too small",
     "--timeout 0": "--timeout: 0 is too small",
     "--acpi off": "--acpi: it is UEFI firmware that describes the machine so (--firmware uefi)",
+    "--nvram /nowhere/flash": "/nowhere/flash: No such file or directory",
     **{f"--machine raspi4b {option}": f"{option.split()[0]} is for virt: raspi4b is as QEMU has it"
        for option in ("--cpu max", "--smp 4", "--mem 1024", "--gic 2", "--firmware uefi", "--nvram /tmp/flash")},
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Newel started by UEFI firmware, from a FAT file system, on a machine described by ACPI or by a device tree."""
+import os
+import subprocess
 
 import newel_machine as newel
 import pytest
@@ -86,9 +88,17 @@ def test_started_at_el1(boot):
 
 
 @LONG
-def test_wrong_machine(boot):
-    machine = boot(manifest(linux("alpha")), esp={}, extra=["-M", "gic-version=2"])
-    refused(machine, "ACPI: APIC: .*", "Unsupported")
+def test_wrong_machine(boot, tmp_path):
+    """By a device tree, which an application in front of Newel gives, with an interrupt controller that nobody knows."""
+    dump, tree, config = (tmp_path / name for name in ("dump.dtb", "machine.dtb", "newel-park.cfg"))
+    subprocess.run(newel.qemu_command(image=None, extra=["-M", f"dumpdtb={dump}"]), check=True, stdout=subprocess.DEVNULL)
+    tree.write_bytes(dump.read_bytes().replace(b"arm,gic-v3\0", b"arm,gic-v9\0"))
+    config.write_text("newel.efi\n", encoding="ascii")
+    files = [(path.name, str(path)) for path in (tree, config)] + [("newel.efi", newel.EFI_IMAGE)]
+    app = os.path.join(newel.BUILD, "guests", "give-tree.efi")
+    machine = boot(manifest(linux("alpha")), esp={"app": app, "files": files})
+    machine.expect(BY_TREE, 60)
+    refused(machine, 'device tree: no GICv3 or GICv2 .*: found "arm,gic-v9".*', "Unsupported")
 
 
 @LONG
