@@ -85,5 +85,5 @@ bool guest_flash_is_idle(const struct guest_flash *f)
 void guest_flash_reset(struct guest_flash *f)
 {
     flash_init(&f->device, f->pages != 0 ? hpa_ptr(f->memory) : NULL,
-               nvram_is_there() ? flash_keeper_changed : NULL, f->keeper);
+               nvram_keeps_flash() ? flash_keeper_changed : NULL, f->keeper);
 }

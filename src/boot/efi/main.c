@@ -185,6 +185,7 @@ efi_status efi_main(efi_handle image, struct efi_system_table *system)
             (system->header.revision & 0xffff) / 10);
     efi_status status = prepare(l, &handover);
     if (status == EFI_SUCCESS) {
+        efi_make_room(l);
         efi_say(l, "leaves boot services");
         status = efi_exit_boot_services(l);
         if (status == EFI_SUCCESS) {
