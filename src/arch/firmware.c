@@ -29,8 +29,3 @@ void firmware_prepare(struct firmware_context *c, uint64_t function, uint64_t sp
     c->pc = function;
     c->pstate = PSTATE_EL2H | PSTATE_D | PSTATE_A | PSTATE_F | (interruptible ? 0 : PSTATE_I);
 }
-
-void firmware_mask(struct firmware_context *c)
-{
-    c->pstate |= PSTATE_I;
-}

@@ -26,8 +26,6 @@ enum firmware_left {
 // aligned). interruptible: with IRQs open, else with all exceptions masked.
 void firmware_prepare(struct firmware_context *c, uint64_t function, uint64_t sp,
                       bool interruptible);
-// One that is left: with all exceptions masked from here on, so that it runs to its end.
-void firmware_mask(struct firmware_context *c);
 // Goes on with it. With all exceptions masked and HCR_EL2.IMO set. The FP/SIMD registers are the
 // function's, before and after; a lower exception level's other registers stay.
 enum firmware_left firmware_run(struct firmware_context *c);

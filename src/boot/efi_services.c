@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "boot/efi_services.h"
 
+#include "arch/cache.h"
 #include "arch/cpu.h"
 #include "arch/firmware.h"
 #include "arch/fp.h"
 #include "arch/sysreg.h"
+#include "arch/timer.h"
 #include "boot/efi/efi.h"
 #include "cpu/percpu.h"
 #include "cpu/switch.h"
 #include "cpu/timer.h"
+#include "irq/gic.h"
 #include "lib/bits.h"
 #include "lib/log.h"
 
@@ -122,20 +125,22 @@ static bool begin(const struct efi_host_call *call)
     return true;
 }
 
-// No vCPU runs here, so the end of a turn is free to be used.
 static enum firmware_left go_on(void)
 {
-    if (services.in_turns) {
-        write_sysreg(hcr_el2, read_sysreg(hcr_el2) | HCR_IMO);
-        timer_set_slice(timer_now() + timer_ticks_from_us(TURN_US));
-    }
     fp_borrow();
     fp_restore(&services.fp);
     enum firmware_left left = firmware_run(&services.context);
     fp_save(&services.fp);
-    if (services.in_turns) {
-        timer_set_slice(TIMER_NEVER);
-    }
+    return left;
+}
+
+// No vCPU runs here, so the end of a turn is free to be used.
+static enum firmware_left take_turn(void)
+{
+    write_sysreg(hcr_el2, read_sysreg(hcr_el2) | HCR_IMO);
+    timer_set_slice(timer_now() + timer_ticks_from_us(TURN_US));
+    enum firmware_left left = go_on();
+    timer_set_slice(TIMER_NEVER);
     return left;
 }
 
@@ -161,7 +166,7 @@ static bool call_firmware(struct efi_host_call *call)
         call->status = EFI_DEVICE_ERROR;
         return true;
     }
-    enum firmware_left left = go_on();
+    enum firmware_left left = services.in_turns ? take_turn() : go_on();
     if (left == FIRMWARE_INTERRUPTED) {
         say_if_long(call);
         return false;
@@ -182,6 +187,26 @@ static bool is_under_way(void)
     return __atomic_load_n(&services.under_way, __ATOMIC_SEQ_CST);
 }
 
+// A turn without Newel's timers and interrupts, of which none will be served any more: those that
+// are pending but the timer's are left active, so that they end no turn again. The timer's may be
+// the one that was being served.
+static enum firmware_left take_last_turn(void)
+{
+    bool v2 = gic_config()->version == 2;
+    uint32_t timer = gic_config()->ppi.el2_timer;
+    el2_timer_set(TIMER_NEVER);
+    cache_isb();
+    gic_deactivate(v2, timer);
+    for (uint32_t ack = gic_ack(v2); gic_intid(v2, ack) < GIC_SPURIOUS - 3; ack = gic_ack(v2)) {
+        gic_eoi(v2, ack);
+        if (gic_intid(v2, ack) == timer) {
+            gic_deactivate(v2, ack);
+        }
+    }
+    el2_timer_set(timer_now() + timer_ticks_from_us(TURN_US));
+    return go_on();
+}
+
 void efi_services_finish(void)
 {
     uint64_t deadline = timer_now() + LONG_S * timer_frequency();
@@ -191,10 +216,9 @@ void efi_services_finish(void)
             cpu_relax(); // that one goes on by itself
             continue;
         }
-        services.in_turns = false;
-        firmware_mask(&services.context);
-        go_on();
-        end();
+        if (take_last_turn() != FIRMWARE_INTERRUPTED) {
+            end();
+        }
     }
     if (is_under_way()) {
         log_warn("UEFI: the firmware does not come to an end");

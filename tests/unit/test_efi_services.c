@@ -4,10 +4,12 @@
 #include "arch/firmware.h"
 #include "arch/fp.h"
 #include "arch/sysreg.h"
+#include "arch/timer.h"
 #include "boot/efi/efi.h"
 #include "boot/efi_services.h"
 #include "cpu/switch.h"
 #include "cpu/timer.h"
+#include "irq/gic.h"
 #include "lib/error.h"
 #include "lib/log.h"
 
@@ -24,7 +26,7 @@ static struct efi_system_table *const system_table = (void *)(data + 64);
 static struct efi_runtime_services *const runtime = (void *)(data + PAGE_SIZE);
 static struct platform p;
 static char logged[512];
-static unsigned mapped, guards, interrupts, prepared;
+static unsigned mapped, guards, interrupts, pending, prepared;
 static uint64_t stack_end, now, turn_end = TIMER_NEVER;
 static int map_error;
 static bool faults, was_interruptible, borrowed;
@@ -98,12 +100,29 @@ void log_warn(const char *fmt, ...)
     va_end(args);
 }
 
-void firmware_mask(struct firmware_context *c)
+const struct gic_config *gic_config(void)
 {
-    (void)c;
-    was_interruptible = false;
-    turn_end = TIMER_NEVER;
-    interrupts = 0;
+    static const struct gic_config config = {.version = 3, .ppi = {.el2_timer = 26}};
+    return &config;
+}
+
+// Those that are pending, one after the other.
+uint32_t gic_ack(bool v2)
+{
+    (void)v2;
+    return pending > 0 ? 30 + --pending : GIC_SPURIOUS;
+}
+
+void gic_eoi(bool v2, uint32_t ack)
+{
+    (void)v2;
+    assert_true(ack >= 30);
+}
+
+void gic_deactivate(bool v2, uint32_t ack)
+{
+    (void)v2;
+    assert_int_equal(ack, 26);
 }
 
 void firmware_prepare(struct firmware_context *c, uint64_t function, uint64_t sp,
@@ -121,14 +140,16 @@ enum firmware_left firmware_run(struct firmware_context *c)
     struct fp_regs fp;
     assert_true(borrowed);
     assert_true(!was_interruptible || (fake_sysregs.hcr_el2 & HCR_IMO));
-    assert_true(was_interruptible ? turn_end == now + 1000 : turn_end == TIMER_NEVER);
+    assert_true(!was_interruptible || turn_end == now + 1000 ||
+                (fake_timer.armed && fake_timer.deadline == now + 1000));
+    fake_timer.armed = false;
     borrowed = false;
     fp_save(&fp);
     assert_memory_equal(&fp, &fp_now, sizeof(fp)); // its own from turn to turn
-    memset(&fp_now, 0x40 + (int)interrupts, sizeof(fp_now));
+    memset(&fp_now, 0x40 + (int)(interrupts & 31), sizeof(fp_now));
     fp_restore(&fp_now);
-    if (interrupts > 0) {
-        interrupts--;
+    if (interrupts > 0 || pending > 0) {
+        interrupts -= pending == 0;
         return FIRMWARE_INTERRUPTED;
     }
     memset(&fp_now, 0, sizeof(fp_now));
@@ -152,6 +173,7 @@ static int set_up(void **state)
     memset(data, 0, sizeof(data));
     memset(&fp_now, 0, sizeof(fp_now));
     logged[0] = '\0';
+    pending = 0;
     mapped = guards = prepared = interrupts = 0;
     map_error = 0;
     faults = false;
@@ -311,7 +333,9 @@ static void finishes_on_its_cpu(void **state)
 {
     (void)state;
     begin_one(5);
+    pending = 3; // nobody serves them any more
     efi_services_finish();
+    assert_int_equal(pending, 0);
     assert_int_equal(seen.service, EFI_SET_VARIABLE);
     assert_int_equal(interrupts, 0);
     expect_closed();
@@ -339,6 +363,12 @@ static void waits_for_another_cpu(void **state)
     expect_closed();
 }
 
+static void hangs_here(void)
+{
+    now += 1000;
+    other = hangs_here;
+}
+
 static void hangs(void)
 {
     now += 1000000;
@@ -348,8 +378,17 @@ static void hangs(void)
 static void waits_not_for_ever(void **state)
 {
     (void)state;
-    begin_one(1);
+    begin_one(20000); // on its own CPU
     uint64_t began = now;
+    other = hangs_here;
+    efi_services_finish();
+    other = NULL;
+    assert_in_range(now - began, 10000000, 10004000);
+    assert_non_null(strstr(logged, "does not come to an end"));
+    logged[0] = '\0';
+    memset(&fp_now, 0, sizeof(fp_now));
+    begin_one(1);
+    began = now;
     playing = 1;
     other = hangs;
     efi_services_finish();
