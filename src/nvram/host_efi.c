@@ -144,8 +144,7 @@ static bool read_record(const struct host_efi *h, const uint8_t *buffer, struct 
 {
     struct nv_record r;
     uint64_t size = h->sizes[1];
-    if (h->call.status != EFI_SUCCESS || h->attributes != KEPT || size < sizeof(r) ||
-        size > NV_RECORD_MAX) {
+    if (h->call.status != EFI_SUCCESS || h->attributes != KEPT || size < sizeof(r)) {
         return false;
     }
     memcpy(&r, buffer, sizeof(r));

@@ -496,6 +496,11 @@ static void test_room_that_cannot_be_made(void **state)
     assert_int_equal(var.sets, 1); // the note's removal
     assert_int_equal(var.size, 0);
     setup(state);
+    var.never = STORE - 250; // and less than a variable's is not
+    leave_note(var.never, 100);
+    efi_make_room(&l);
+    assert_int_equal(var.sets, 1);
+    setup(state);
     var.size = LARGEST - 20; // what a start that was cut has left
     efi_make_room(&l);
     assert_int_equal(var.sets, 1);

@@ -272,6 +272,11 @@ static void test_rights_that_are_wrong(void **state)
     setup_rights(state);
     table.d[2].pages = 4; // beyond its region
     expect_none();
+    table.d[1].pages = 3; // and as many pages in all
+    expect_none();
+    setup_rights(state);
+    table.d[2].physical -= PAGE_SIZE; // overlaps, and as many pages in all
+    expect_none();
     setup_rights(state);
     table.d[2].pages = UINT64_MAX / PAGE_SIZE;
     expect_none();

@@ -518,6 +518,15 @@ static void variable_is_lost(void **state)
     assert_int_equal(put("vm", "A", NULL), 0);
     assert_int_equal(put("vm", "A", "two"), 0);
     expect("vm", "A", "two");
+    // And after it was looked for.
+    const struct nv_item gone = {"vm", 2, "A", 1, NULL, 0};
+    assert_int_equal(host_efi_put(&store, &gone), 0);
+    while (store.phase != HOST_EFI_SET) {
+        assert_int_equal(host_efi_step(&store), ERR_BUSY);
+    }
+    fw.var[2].used = false;
+    assert_int_equal(finish(), 0);
+    expect("vm", "A", NULL);
 }
 
 // What is not whole is left as it is, and out.
@@ -603,6 +612,11 @@ static void hashes_that_meet(void **state)
     assert_int_equal(put("vm", "B", "three"), 0);
     expect("vm", "A", "one");
     expect("vm", "B", "three");
+    assert_int_equal(put("wm", "A", "four"), 0);
+    store.slots[0].hash = store.slots[2].hash;
+    assert_int_equal(put("wm", "A", "five"), 0);
+    expect("vm", "A", "one");
+    expect("wm", "A", "five");
 }
 
 static void full_of_slots(void **state)
