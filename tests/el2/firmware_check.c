@@ -51,6 +51,7 @@ __asm__(".arch armv8-a+fp+simd\n"
         "    mov x30, #0x9f\n" // FPSR: all of its flags
         "    movk x30, #0x800, lsl #16\n"
         "    msr fpsr, x30\n"
+        "    msr tpidr_el2, xzr\n" // Newel's is Newel's
         "1:  mrs x29, cntpct_el0\n"
         "    subs x29, x29, x0\n"
         "    b.mi 1b\n"
