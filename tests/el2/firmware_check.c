@@ -24,8 +24,12 @@
 static char stack[PAGE_SIZE + STACK_BYTES] __attribute__((aligned(PAGE_SIZE)));
 static struct firmware_context context;
 
-// x0: until when. Returns 0 if every register is as it was filled, else 1 + the first that is not.
-uint64_t firmware_fill(uint64_t until);
+// Returns 0 if every register is as it was filled, else a number for the first that is not.
+struct until {
+    uint64_t turns; // left
+    uint64_t time;  // CNTPCT_EL0
+};
+uint64_t firmware_fill(struct until *until);
 uint64_t firmware_hang(void);
 uint64_t firmware_read(uint64_t address);
 uint64_t firmware_write(uint64_t address);
@@ -52,9 +56,13 @@ __asm__(".arch armv8-a+fp+simd\n"
         "    movk x30, #0x800, lsl #16\n"
         "    msr fpsr, x30\n"
         "    msr tpidr_el2, xzr\n" // Newel's is Newel's
-        "1:  mrs x29, cntpct_el0\n"
-        "    subs x29, x29, x0\n"
-        "    b.mi 1b\n"
+        "1:  ldp x29, x30, [x0]\n"
+        "    cbnz x29, 1b\n"
+        "    mrs x29, cntpct_el0\n"
+        "    cmp x29, x30\n"
+        "    b.lo 1b\n"
+        "    mov x30, #0x9f\n"
+        "    movk x30, #0x800, lsl #16\n"
         "    mrs x29, fpsr\n"
         "    cmp x29, x30\n"
         "    mov x0, #100\n"
@@ -136,15 +144,17 @@ static enum firmware_left turn(struct fp_regs *fp)
 static void check_registers(void)
 {
     static struct fp_regs fp;
-    unsigned turns = 1;
+    static volatile struct until until;
     memset(&fp, 0, sizeof(fp));
-    uint64_t until = timer_now() + timer_ticks_from_us((uint64_t)TURN_US * TURNS);
-    prepare(firmware_fill, until, true);
+    until.turns = TURNS;
+    until.time = 0;
+    prepare(firmware_fill, (uint64_t)(uintptr_t)&until, true);
     while (turn(&fp) == FIRMWARE_INTERRUPTED) {
-        turns++;
+        until.turns -= until.turns != 0;
     }
-    console_printf("registers: %lu, %s\n", context.x[0], turns > 4 ? "in turns" : "in no turns");
-    prepare(firmware_fill, timer_now() + timer_ticks_from_us((uint64_t)TURN_US * 2), false);
+    console_printf("registers: %lu, %lu turns left\n", context.x[0], until.turns);
+    until.time = timer_now() + timer_ticks_from_us((uint64_t)TURN_US * 2);
+    prepare(firmware_fill, (uint64_t)(uintptr_t)&until, false);
     console_printf("masked: %u, %lu\n", turn(&fp), context.x[0]);
 }
 

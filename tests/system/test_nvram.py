@@ -79,6 +79,7 @@ def test_variables_survive_on_a_uefi_host(boot, tmp_path):
     assert machine.expect_end(60) == newel.POWERED_OFF
 
 
+@LONG
 def test_a_guest_that_fills_the_firmwares_store(boot, tmp_path):
     """What it may write has an end, until the firmware has started anew; all else goes on."""
     nvram = newel.make_nvram(str(tmp_path / "nvram"))

@@ -63,7 +63,7 @@ def test_status_of_tools_run(tmp_path, root, status):
 
 # Each function, firmware_run()'s result (2: it faulted), the exception's class and where it was.
 CONTEXT = """guard: 0
-registers: 0, in turns
+registers: 0, 0 turns left
 masked: 0, 0
 hang: 20 turns
 read: 2, class 0x25, there
