@@ -95,7 +95,12 @@ static int host_efi_backend_put(const struct nv_item *item)
 
 static int host_efi_backend_step(void)
 {
-    return host_efi_step(&host_efi);
+    bool had_room = !host_efi.has_note;
+    int err = host_efi_step(&host_efi);
+    if (had_room && host_efi.has_note) {
+        log_warn("NVRAM: there is no room for a VM's variable until the machine's restart");
+    }
+    return err;
 }
 
 static bool host_efi_backend_next(uint32_t *cursor, uint32_t slots, void *buffer,

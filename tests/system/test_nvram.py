@@ -68,13 +68,15 @@ def test_variables_survive_on_a_uefi_host(boot, tmp_path):
     assert {"BootOrder", "Boot0002"} <= {name for _, name in hosts}
     write_variables(machine)
     check_variables(machine)
+    assert run(machine, f"echo -n mine >/tmp/1; efivar -t 7 -w -f /tmp/1 -n {NEWEL}-Newel0000") == ("", 0)  # is no other's
     machine.shell("poweroff -f")
     assert machine.expect_end(60) == newel.POWERED_OFF
     assert host_variables(nvram) == hosts
     machine, found = on_uefi(boot, nvram, web)
-    assert int(found[1]) == sum(vendor == NEWEL for vendor, _ in variables(nvram)) == 5
+    assert int(found[1]) == sum(vendor == NEWEL for vendor, _ in variables(nvram)) == 6
     shell(machine)
     check_variables(machine)
+    assert "mine" in run(machine, f"efivar -p -n {NEWEL}-Newel0000")[0]
     machine.shell("poweroff -f")
     assert machine.expect_end(60) == newel.POWERED_OFF
 
@@ -94,6 +96,7 @@ def test_a_guest_that_fills_the_firmwares_store(boot, tmp_path):
         assert writes * size < limit
         said, status = set_variable(machine, size)
     assert "No space left on device" in said and (writes + 1) * (size + 300) > limit
+    assert machine.text.count("newel: warning: NVRAM: there is no room for a VM's variable until the machine's restart") == 1
     folder = "/sys/firmware/efi/efivars"
     assert run(machine, f"wc -c <{folder}/{VARIABLE[37:]}-{VARIABLE[:36]}") == (str(4 + size), 0)
     assert run(machine, f"rm {folder}/Boot0001-*; ls {folder} | grep -c Boot") == ("0", 1)
