@@ -308,11 +308,19 @@ static bool may_write(const struct host_efi *h, uint64_t left)
     return more <= h->budget - h->owner->written && left >= h->reserve && left - h->reserve >= more;
 }
 
+// What need not be asked for: too much, or of one for whom it is over already, so that he costs the
+// others no time.
+static bool is_hopeless(const struct host_efi *h)
+{
+    return h->owner == NULL || NAME_BYTES + record_size(&h->item) > h->largest ||
+           (h->has_note && cost(&h->item) > h->budget - h->owner->written);
+}
+
 int host_efi_put(struct host_efi *h, const struct nv_item *item)
 {
     h->item = *item;
     h->owner = owner_of(h, item);
-    if (item->value != NULL && (h->owner == NULL || NAME_BYTES + record_size(item) > h->largest)) {
+    if (item->value != NULL && is_hopeless(h)) {
         return ERR_NOMEM;
     }
     nv_record_make(&h->header, item, 0);

@@ -364,6 +364,8 @@ static void budget_ends(void **state)
     unsigned sets = fw.sets;
     assert_int_equal(put_bytes("greedy", "A", value, sizeof(value)), ERR_NOMEM);
     assert_int_equal(fw.sets, sets); // the firmware is not asked to
+    const struct nv_item more = {"greedy", 6, "A", 1, value, sizeof(value)};
+    assert_int_equal(host_efi_put(&store, &more), ERR_NOMEM); // nor anything
     assert_int_equal(put("modest", "A", "one"), 0);
     while (put_bytes("modest", "A", value, sizeof(value)) == 0) {
         value[0]++;
