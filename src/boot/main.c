@@ -5,6 +5,7 @@
 #include "arch/sysreg.h"
 #include "arch/timer.h"
 #include "boot/boot.h"
+#include "boot/efi_services.h"
 #include "boot/handover.h"
 #include "con/console.h"
 #include "cpu/features.h"
@@ -262,30 +263,53 @@ static void read_manifest(void)
     }
 }
 
-static bool somebody_has_firmware(void)
+static unsigned vms_with(enum vm_firmware firmware)
 {
-    bool any = false;
+    unsigned n = 0;
     for (size_t i = 0; i < manifest.vm_count; i++) {
-        any |= manifest.vm[i].firmware != FIRMWARE_NONE;
+        n += manifest.vm[i].firmware == firmware;
     }
-    return any;
+    return n;
+}
+
+static void use_flash(void)
+{
+    map_device(hpa(platform.flash.base), platform.flash.size, "mapping the flash");
+    struct nor *nor = flash_host_probe(hpa(platform.flash.base), platform.flash.size);
+    if (nor != NULL) {
+        nvram_use_flash(nor);
+    }
+}
+
+static void use_host_efi(void)
+{
+    const char *why;
+    unsigned users = vms_with(FIRMWARE_EFI_RUNTIME);
+    efi_host_call_fn *call = users != 0 ? efi_services_init(&platform, &why) : NULL;
+    if (call != NULL) {
+        nvram_use_host_efi(call, users, cpu_count); // the last CPU: the first one has the console
+        efi_services_in_turns();
+    } else if (users != 0) {
+        log_warn("UEFI: %s", why);
+    }
 }
 
 // Where UEFI started Newel, the flash is the firmware's own.
 static void init_nvram(void)
 {
-    struct nor *nor = NULL;
-    if (!somebody_has_firmware()) {
+    unsigned pages = vms_with(FIRMWARE_UEFI);
+    if (vms_with(FIRMWARE_EFI_RUNTIME) + pages == 0) {
         return;
     }
-    if (platform.flash.size != 0 && platform.efi.system_table.v == 0) {
-        map_device(hpa(platform.flash.base), platform.flash.size, "mapping the flash");
-        nor = flash_host_probe(hpa(platform.flash.base), platform.flash.size);
+    if (platform.efi.region_count != 0) {
+        use_host_efi();
+    } else if (platform.flash.size != 0) {
+        use_flash();
     }
-    if (nor != NULL) {
-        nvram_use_flash(nor);
-    } else {
+    if (!nvram_is_there()) {
         log_info("NVRAM: none: VMs' variables last until Newel ends");
+    } else if (pages != 0 && !nvram_keeps_flash()) {
+        log_info("NVRAM: the variables of VMs with firmware \"uefi\" last until Newel ends");
     }
 }
 

@@ -4,6 +4,7 @@
 #include "arch/cpu.h"
 #include "arch/sysreg.h"
 #include "boot/boot.h"
+#include "boot/efi_services.h"
 #include "con/console.h"
 #include "cpu/machine.h"
 #include "cpu/percpu.h"
@@ -42,6 +43,7 @@ static void begin(void)
         cpu_halt();
     }
     log_break_lock();
+    efi_services_abandon();
     console_panic();
     gic_send_sgi_others(HOST_SGI_STOP);
 }

@@ -6,6 +6,7 @@
 #include "cpu/percpu.h"
 #include "dev/uart_host.h"
 #include "irq/gic.h"
+#include "mem/el2map.h"
 #include "mem/frames.h"
 #include "park/start.h"
 #include "vm/manifest.h"
@@ -15,11 +16,18 @@
 
 // Regions of the firmware's that the runtime services need; EDK2 has about ten.
 #define EFI_RUNTIME_REGIONS 32
+// And the pieces of them with rights of their own; EDK2 has about thirty.
+#define EFI_RUNTIME_PARTS 160
 
 struct efi_region {
     uint64_t base, size; // bytes, multiples of 4 KiB
     uint64_t attribute;  // UEFI 2.10, 7.2.3: EFI_MEMORY_...
     uint32_t type;       // EfiRuntimeServicesCode or Data, or MMIO that they use
+};
+
+struct efi_part {
+    uint64_t base, size; // bytes, multiples of 4 KiB
+    enum el2_attrs attrs;
 };
 
 // Files that the boot loader put into memory: a kernel and a ramdisk for each of 16 VMs.
@@ -69,6 +77,10 @@ struct platform {
         hpa_t system_table; // 0: not started by UEFI, or more regions than EFI_RUNTIME_REGIONS
         struct efi_region region[EFI_RUNTIME_REGIONS];
         size_t region_count;
+        // All of the regions as they have to be mapped for the services to be called; part_count is
+        // 0 where the firmware does not say so that nothing is writable and executable.
+        struct efi_part part[EFI_RUNTIME_PARTS];
+        size_t part_count;
     } efi;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arch/cpu.h"
 #include "boot/boot.h"
+#include "boot/efi_services.h"
 #include "call/psci_abi.h"
 #include "con/console.h"
 #include "cpu/machine.h"
@@ -50,6 +51,7 @@ static noreturn void leave_machine(uint32_t function)
 
 noreturn void machine_power_off(void)
 {
+    efi_services_finish();
     log_info("power off");
     if (psci_by == NOBODY && bcm2835_pm.v == 0) {
         log_info("nobody here turns the machine off: it may be turned off by hand");
@@ -59,5 +61,6 @@ noreturn void machine_power_off(void)
 
 noreturn void machine_reset(void)
 {
+    efi_services_finish();
     leave_machine(PSCI_SYSTEM_RESET);
 }

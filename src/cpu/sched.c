@@ -358,29 +358,64 @@ void sched_give_back(struct vcpu *v, enum vcpu_state was)
     spin_unlock(&sched.lock);
 }
 
+static bool may_step_on(const struct work *w, unsigned cpu)
+{
+    return w->only_on == 0 || w->only_on == cpu + 1;
+}
+
+// The first item of which this CPU may make a step, or NULL.
+static OUTLINE struct work *first_work_for(const struct run_queue *q, unsigned cpu)
+{
+    list_for_each (it, &q->work) {
+        struct work *w = list_entry(it, struct work, link);
+        if (may_step_on(w, cpu)) {
+            return w;
+        }
+    }
+    return NULL;
+}
+
+static bool has_work(const struct run_queue *q, unsigned cpu)
+{
+    return unlikely(!list_empty(&q->work)) && first_work_for(q, cpu) != NULL;
+}
+
+// An idle CPU; all busy, one of them makes a step at its next exit.
+static void find_cpu_for_work(const struct work *w)
+{
+    int busy = -1;
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (!may_step_on(w, i)) {
+            continue;
+        }
+        if (percpus[i].idle) {
+            percpus[i].idle = false;
+            machine_kick(i);
+            return;
+        }
+        busy = (int)i;
+    }
+    if (busy >= 0 && percpus[busy].current != NULL) {
+        __atomic_or_fetch(&percpus[busy].current->attention, ATTN_RESCHED, __ATOMIC_RELEASE);
+        machine_kick((unsigned)busy);
+    }
+}
+
 void sched_work(struct work *work)
 {
     spin_lock(&sched.lock);
     list_insert_before(&sched.work, &work->link);
-    for (unsigned i = 0; i < cpu_count; i++) {
-        if (percpus[i].idle) {
-            percpus[i].idle = false;
-            machine_kick(i);
-            break;
-        }
-        if (i + 1 == cpu_count &&
-            percpus[i].current != NULL) { // all busy: one of them makes a step at its next exit
-            __atomic_or_fetch(&percpus[i].current->attention, ATTN_RESCHED, __ATOMIC_RELEASE);
-            machine_kick(i);
-        }
-    }
+    find_cpu_for_work(work);
     spin_unlock(&sched.lock);
 }
 
-// One step of the first work item, with the lock dropped around it.
-static void work_step(void)
+// One step of the first work item for this CPU, if there is one, with the lock dropped around it.
+static void work_step(const struct percpu *cpu)
 {
-    struct work *w = list_entry(sched.work.next, struct work, link);
+    struct work *w = first_work_for(&sched, cpu->id);
+    if (w == NULL) {
+        return;
+    }
     list_remove(&w->link);
     spin_unlock(&sched.lock);
     bool more = w->step(w);
@@ -411,7 +446,7 @@ static void take(struct run_queue *q, struct percpu *cpu, struct vcpu *v, uint64
     count(&v->count, CNT_SCHED_IN);
     cpu->current = v;
     __atomic_thread_fence(__ATOMIC_SEQ_CST); // pairs with the one in vcpu_notify()
-    if (unlikely(!list_empty(&q->work))) {
+    if (has_work(q, cpu->id)) {
         timer_set_slice(now + q->work_slice);
     } else if (likely(!list_empty(&q->ready))) {
         timer_set_slice(now + q->slice);
@@ -459,15 +494,13 @@ static OUTLINE struct vcpu *work_or_wait(struct percpu *cpu)
 {
     cpu->current = NULL;
     for (;;) {
-        if (!list_empty(&sched.work)) {
-            work_step();
-        }
+        work_step(cpu);
         struct vcpu *v = first_for(&sched, cpu->id);
         if (v != NULL) {
             list_remove(&v->queue);
             return v;
         }
-        idle(cpu, list_empty(&sched.work));
+        idle(cpu, !has_work(&sched, cpu->id));
     }
 }
 
@@ -476,7 +509,7 @@ static OUTLINE struct vcpu *work_or_wait(struct percpu *cpu)
 static struct vcpu *choose(struct run_queue *q, const struct percpu *cpu, struct vcpu *prev,
                            uint64_t now)
 {
-    bool work = !list_empty(&q->work);
+    bool work = has_work(q, cpu->id);
     struct vcpu *v = first_for(q, cpu->id);
     if (likely(v != NULL && v->vruntime <= prev->vruntime && !work)) {
         list_remove(&v->queue);

@@ -15,6 +15,7 @@ struct work {
     struct list link;
     // One step, at most about a millisecond; true while there is more to do.
     bool (*step)(struct work *work);
+    unsigned only_on; // 1 + the CPU that makes all of its steps; 0: any makes any
 };
 
 // Any CPU. A work item is queued once at a time.

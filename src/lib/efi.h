@@ -4,6 +4,7 @@
 // stands at each part.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef uint64_t efi_status;
@@ -92,6 +93,37 @@ enum efi_reset_type { EFI_RESET_COLD, EFI_RESET_WARM, EFI_RESET_SHUTDOWN, EFI_RE
 #define EFI_VARIABLE_TIME_AUTHENTICATED     0x20u
 #define EFI_VARIABLE_APPEND_WRITE           0x40u
 #define EFI_VARIABLE_ENHANCED_AUTHENTICATED 0x80u
+
+// The runtime services, in the order of their table (4.5).
+enum efi_service {
+    EFI_GET_TIME,
+    EFI_SET_TIME,
+    EFI_GET_WAKEUP_TIME,
+    EFI_SET_WAKEUP_TIME,
+    EFI_SET_VIRTUAL_ADDRESS_MAP,
+    EFI_CONVERT_POINTER,
+    EFI_GET_VARIABLE,
+    EFI_GET_NEXT_VARIABLE_NAME,
+    EFI_SET_VARIABLE,
+    EFI_GET_NEXT_HIGH_MONOTONIC_COUNT,
+    EFI_RESET_SYSTEM,
+    EFI_UPDATE_CAPSULE,
+    EFI_QUERY_CAPSULE_CAPABILITIES,
+    EFI_QUERY_VARIABLE_INFO,
+    EFI_SERVICES
+};
+
+// One of the machine's firmware's, as Newel calls it.
+struct efi_host_call {
+    enum efi_service service;
+    uint64_t argument[5];
+    efi_status status; // when it has ended
+};
+
+// Goes on with a call, zero but for service and argument at first, for a bounded time. True: it has
+// ended. False: it is to be called again with the same call, and with no other before. What the
+// arguments point to is the firmware's until then.
+typedef bool efi_host_call_fn(struct efi_host_call *call);
 
 // 3.3
 #define EFI_GLOBAL_VARIABLE_GUID                           \

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nvram/log.h"
 
-#include "arch/timer.h"
-#include "cpu/drbg.h"
 #include "lib/addr.h"
 #include "lib/bits.h"
 #include "lib/crc32.h"
@@ -46,13 +44,6 @@ static bool range_is_blank(struct nv_log *log, uint64_t at, uint64_t end)
         at += n;
     }
     return true;
-}
-
-// Random bits; without a source of them at least others than before a restart.
-static uint64_t draw(void)
-{
-    uint64_t bits;
-    return drbg_read(&bits, sizeof(bits)) ? bits : counter_read() * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 // ---- Which record is whose ----
@@ -229,7 +220,7 @@ static void find_clean_end(struct nv_log *log)
 int nv_log_mount(struct nv_log *log, struct nor *nor, void *memory, uint32_t slots)
 {
     *log = (struct nv_log){
-        .nor = nor, .area_size = align_down(nor->size / 2, nor->block), .hash_point = draw()};
+        .nor = nor, .area_size = align_down(nor->size / 2, nor->block), .hash_point = nv_draw()};
     nv_index_init(&log->index, memory, slots);
     if (log->area_size < 4 * (uint64_t)NV_RECORD_MAX || nor->size / NV_LINE > UINT32_MAX) {
         return ERR_RANGE;
@@ -324,7 +315,7 @@ static void start_job(struct nv_log *log, const struct nv_record *header, bool c
 // has left lies behind the new records until its blocks are erased.
 static uint64_t new_nonce(uint64_t old)
 {
-    return draw() + old * 3 + 1;
+    return nv_draw() + old * 3 + 1;
 }
 
 static void start_copy(struct nv_log *log)

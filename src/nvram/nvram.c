@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/spinlock.h"
 #include "mem/frames.h"
+#include "nvram/host_efi.h"
 #include "nvram/log.h"
 
 #include <string.h>
@@ -51,7 +52,7 @@ static bool flash_next(uint32_t *cursor, uint32_t slots, void *buffer, struct nv
     return nv_log_next(&flash_log, cursor, slots, buffer, item);
 }
 
-static const struct nvram_backend flash_backend = {flash_put, flash_step, flash_next};
+static const struct nvram_backend flash_backend = {flash_put, flash_step, flash_next, false, 0};
 
 static void say_unusable(int err)
 {
@@ -83,6 +84,57 @@ void nvram_use_flash(struct nor *nor)
     nvram_use(&flash_backend);
 }
 
+// ---- In the host firmware's variables ----
+
+static struct host_efi host_efi;
+
+static int host_efi_backend_put(const struct nv_item *item)
+{
+    return host_efi_put(&host_efi, item);
+}
+
+static int host_efi_backend_step(void)
+{
+    bool had_room = !host_efi.has_note;
+    int err = host_efi_step(&host_efi);
+    if (had_room && host_efi.has_note) {
+        log_warn("NVRAM: there is no room for a VM's variable until the machine's restart");
+    }
+    return err;
+}
+
+static bool host_efi_backend_next(uint32_t *cursor, uint32_t slots, void *buffer,
+                                  struct nv_item *item)
+{
+    return host_efi_next(&host_efi, cursor, slots, buffer, item);
+}
+
+void nvram_use_host_efi(efi_host_call_fn *run, unsigned owners, unsigned only_on)
+{
+    static struct nvram_backend backend = {host_efi_backend_put, host_efi_backend_step,
+                                           host_efi_backend_next, true, 0};
+    hpa_t memory;
+    if (frames_alloc(OWNER_NEWEL, BUFFER_SIZE / PAGE_SIZE, 1, &memory) != 0) {
+        log_warn("NVRAM: no memory for its buffer");
+        return;
+    }
+    int err = host_efi_mount(&host_efi, run, hpa_ptr(memory), owners);
+    if (err) {
+        frames_free(OWNER_NEWEL, memory, BUFFER_SIZE / PAGE_SIZE);
+        log_warn("NVRAM: the firmware's variables cannot be used: %s", error_text(err));
+        return;
+    }
+    if (host_efi.damaged != 0) {
+        log_warn("NVRAM: %u of the firmware's variables are Newel's and not whole",
+                 host_efi.damaged);
+    }
+    log_info("NVRAM: the firmware's variables, %u values, %lu KiB; each VM can write %lu KiB more "
+             "until the machine's restart",
+             host_efi.used, host_efi.size >> 10, host_efi.budget >> 10);
+    backend.only_on = only_on;
+    nvram_use(&backend);
+}
+
 // ---- Requests ----
 
 void nvram_use(const struct nvram_backend *backend)
@@ -95,6 +147,7 @@ void nvram_use(const struct nvram_backend *backend)
     list_init(&nvram.requests);
     nvram.working = false;
     nvram.work.step = work_step;
+    nvram.work.only_on = backend->only_on;
     nvram.current = NULL;
     nvram.buffer = hpa_ptr(memory);
     nvram.backend = backend;
@@ -103,6 +156,11 @@ void nvram_use(const struct nvram_backend *backend)
 bool nvram_is_there(void)
 {
     return nvram.backend != NULL;
+}
+
+bool nvram_keeps_flash(void)
+{
+    return nvram.backend != NULL && !nvram.backend->is_small;
 }
 
 void nvram_submit(struct nvram_request *r)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dev/nor.h"
+#include "lib/efi.h"
 #include "lib/list.h"
 #include "nvram/record.h"
 
@@ -16,6 +17,8 @@ struct nvram_backend {
     int (*put)(const struct nv_item *item);
     int (*step)(void);
     bool (*next)(uint32_t *cursor, uint32_t slots, void *buffer, struct nv_item *item);
+    bool is_small;    // not for the pages of flashes that VMs' firmware programs
+    unsigned only_on; // as struct work's (cpu/sched.h)
 };
 
 struct nvram_request {
@@ -29,12 +32,17 @@ struct nvram_request {
     void (*done)(struct nvram_request *r, int err);
 };
 
-// Once, before any VM is made: this flash (nvram/log.h), and says in the log what is on it. Or
-// anything else. Without either, or where the flash cannot be used, nothing survives.
+// Once, before any VM is made: this flash (nvram/log.h), or the variables of the firmware that
+// started Newel (nvram/host_efi.h), and says in the log what is there. owners: how many VMs will
+// write, at least 1; only_on: as struct work's. Or anything else. Without any, or where it cannot
+// be used, nothing survives.
 void nvram_use_flash(struct nor *nor);
+void nvram_use_host_efi(efi_host_call_fn *run, unsigned owners, unsigned only_on);
 void nvram_use(const struct nvram_backend *backend);
 
 bool nvram_is_there(void);
+// And for the pages of flashes too.
+bool nvram_keeps_flash(void);
 
 // Any CPU, with any lock of the VM's held. nvram_is_there(). The request is free, or done() was
 // called.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nvram/record.h"
 
+#include "arch/timer.h"
+#include "cpu/drbg.h"
 #include "lib/addr.h"
 #include "lib/crc32.h"
 
@@ -85,4 +87,10 @@ uint32_t nv_hash(uint64_t point, const struct nv_item *item)
     point = (point & ((UINT64_C(1) << 61) - 1)) | 1;
     uint64_t h = hash_bytes(0, point, item->owner, item->owner_size);
     return (uint32_t)hash_bytes(h, point, item->key, item->key_size);
+}
+
+uint64_t nv_draw(void)
+{
+    uint64_t bits;
+    return drbg_read(&bits, sizeof(bits)) ? bits : counter_read() * UINT64_C(0x9e3779b97f4a7c15);
 }

@@ -60,3 +60,6 @@ size_t nv_record_size(const struct nv_record *r);
 // Of owner and key. Guests choose keys: with a point that they do not know, they find none that
 // meet more often than by chance.
 uint32_t nv_hash(uint64_t point, const struct nv_item *item);
+
+// Random bits; without a source of them at least others than before a restart.
+uint64_t nv_draw(void);

@@ -75,7 +75,7 @@ static void loaded(struct nvram_request *request, int err)
 
 void flash_keeper_init(struct flash_keeper *k, struct flash *flash, const char *name)
 {
-    *k = (struct flash_keeper){.flash = flash, .name = name, .loaded = !nvram_is_there()};
+    *k = (struct flash_keeper){.flash = flash, .name = name, .loaded = !nvram_keeps_flash()};
 }
 
 bool flash_keeper_load(struct flash_keeper *k)

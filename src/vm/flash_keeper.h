@@ -29,6 +29,6 @@ void flash_keeper_init(struct flash_keeper *k, struct flash *flash, const char *
 bool flash_keeper_load(struct flash_keeper *k);
 // Nothing is on its way, and nothing will be while the VM does not run.
 bool flash_keeper_is_idle(struct flash_keeper *k);
-// For flash_init(), where there is NVRAM.
+// For flash_init(), where NVRAM keeps flashes.
 flash_changed_fn flash_keeper_changed;
 flash_allows_fn flash_keeper_allows;

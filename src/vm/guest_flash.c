@@ -84,7 +84,7 @@ bool guest_flash_is_idle(const struct guest_flash *f)
 
 void guest_flash_reset(struct guest_flash *f)
 {
-    bool lasts = nvram_is_there();
+    bool lasts = nvram_keeps_flash();
     flash_init(&f->device, f->pages != 0 ? hpa_ptr(f->memory) : NULL,
                lasts ? flash_keeper_allows : NULL, lasts ? flash_keeper_changed : NULL, f->keeper);
 }

@@ -2,6 +2,7 @@
 // Linked into build/test/newel.img alone: breaks Newel on purpose, to see what a broken one does.
 #include "arch/cpu.h"
 #include "con/console.h"
+#include "firmware_check.h"
 #include "lib/bits.h"
 #include "lib/check.h"
 #include "map_cost.h"
@@ -65,6 +66,7 @@ static void run_break(const struct invocation *in)
 
 const struct command test_commands[] = {
     {"break", "HOW", 1, 1, "break Newel", run_break},
+    {"firmware", "", 0, 0, "run functions as the firmware's", run_firmware_check},
     {"map", "", 0, 0, "map 1 GiB between two marks", run_map_cost},
     {"move", "NAME ROUNDS", 2, 2, "move pages of a VM that runs the payload touch", run_move_pages},
     {"scantest", "SEED TREES", 2, 2, "compare scans by AT with a recursion", run_scan_check},

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A broken Newel says where it broke and resets the machine. build/test/newel.img has a monitor that breaks it (tests/el2)."""
 import os
+import re
 import subprocess
 
 import newel_machine as newel
 import pytest
-from manifests import STAY, linux, manifest, raw
+from manifests import LONG, STAY, linux, manifest, raw
 
 IMAGE = os.path.join(newel.BUILD, "test", "newel.img")
 SPIN = 0x14000000  # B .
@@ -58,3 +59,31 @@ def test_status_of_tools_run(tmp_path, root, status):
     command = [os.path.join(newel.TOP, "tools", "run"), "--timeout", str(120 * newel.PATIENCE), str(path)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert done.returncode == status, done.stdout.decode(errors="replace")
+
+
+# Each function, firmware_run()'s result (2: it faulted), the exception's class and where it was.
+CONTEXT = """guard: 0
+registers: 0, 0 turns left
+masked: 0, 0
+hang: 20 turns
+read: 2, class 0x25, there
+write: 2, class 0x25, there
+jump: 2, class 0x21, there
+overflow: 2, class 0x25, guard
+undefined: 2, class 0x00, elsewhere
+firmware: done""".splitlines()
+
+
+@pytest.mark.parametrize("gic", (3, pytest.param(2, marks=LONG)))
+def test_what_firmware_runs_in(boot, gic):
+    """A broken firmware is none of Newel's faults, and one that does not return takes nobody's time but its CPU's."""
+    machine = boot(manifest(raw("spin", SPIN, cpus=2), root=STAY), image=IMAGE, gic=gic)
+    machine.expect("^newel: spin: .*started$")
+    machine.open_monitor()
+    for _ in range(2):
+        machine.send("firmware\r")
+        machine.expect("^firmware: done$", 20)
+    said = machine.text[: machine.position].splitlines()
+    at = said.index("guard: 0")
+    assert [line for line in said[at:] if re.match(r"\w+: ", line)][: len(CONTEXT)] == CONTEXT
+    assert "running" in machine.monitor("vm list")

@@ -9,6 +9,7 @@
 
 #include "boot/efi/loader.h"
 #include "lib/bits.h"
+#include "nvram/host_efi.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -211,6 +212,72 @@ static efi_status output_string(struct efi_text_output *out, const uint16_t *tex
     return EFI_SUCCESS;
 }
 
+// ---- variables: one, in a store that takes back what it has lost when it is full ----
+
+#define STORE   1000u
+#define LARGEST 300u
+
+static struct {
+    uint8_t data[LARGEST];
+    uint64_t size; // 0: it is not there
+    uint64_t lost; // bytes of the store
+    unsigned sets, reclaims, fail_at;
+    uint64_t never; // bytes that are not taken back
+} var;
+
+static void expect_name(const efi_char16 *name, const struct efi_guid *vendor)
+{
+    static const efi_char16 wanted[] = HOST_EFI_NOTE;
+    static const struct efi_guid guid = HOST_EFI_VENDOR;
+    assert_memory_equal(name, wanted, sizeof(wanted));
+    assert_memory_equal(vendor, &guid, sizeof(guid));
+}
+
+static efi_status get_variable(const efi_char16 *name, const struct efi_guid *vendor,
+                               uint32_t *attributes, uint64_t *size, void *data)
+{
+    expect_name(name, vendor);
+    bool fits = *size >= var.size;
+    *attributes = 7;
+    *size = var.size;
+    if (fits) {
+        memcpy(data, var.data, var.size);
+    }
+    return var.size == 0 ? EFI_NOT_FOUND : fits ? EFI_SUCCESS : EFI_BUFFER_TOO_SMALL;
+}
+
+static efi_status set_variable(const efi_char16 *name, const struct efi_guid *vendor,
+                               uint32_t attributes, uint64_t size, const void *data)
+{
+    expect_name(name, vendor);
+    assert_int_equal(attributes, 7);
+    if (++var.sets == var.fail_at) {
+        return EFI_DEVICE_ERROR;
+    }
+    assert_true(size <= LARGEST - sizeof(u"NewelRoom"));
+    if (size == var.size && memcmp(data, var.data, size) == 0) {
+        return EFI_SUCCESS; // nothing is written
+    }
+    if (size > STORE - var.lost - var.size) {
+        var.lost = var.never;
+        var.reclaims++;
+    }
+    var.lost += var.size;
+    var.size = size;
+    memcpy(var.data, size != 0 ? data : "", size);
+    return EFI_SUCCESS;
+}
+
+static efi_status query_variable_info(uint32_t attributes, uint64_t *all, uint64_t *left,
+                                      uint64_t *largest)
+{
+    assert_int_equal(attributes, 7);
+    *all = STORE;
+    *left = STORE - var.never - var.size; // boot services: the rest can be taken back
+    *largest = LARGEST;
+    return EFI_SUCCESS;
+}
+
 // ---- the loader ----
 
 static struct efi_boot_services boot = {.allocate_pages = allocate_pages,
@@ -219,7 +286,8 @@ static struct efi_boot_services boot = {.allocate_pages = allocate_pages,
                                         .handle_protocol = handle_protocol,
                                         .exit_boot_services = exit_boot_services};
 static struct efi_text_output out = {.output_string = output_string};
-static struct efi_system_table system_table = {.out = &out, .boot = &boot};
+static struct efi_runtime_services runtime;
+static struct efi_system_table system_table = {.out = &out, .boot = &boot, .runtime = &runtime};
 static struct efi_loaded_image loaded;
 static struct loader l;
 static _Alignas(8) uint8_t path[256];
@@ -254,6 +322,10 @@ static int setup(void **state)
     memset(taken, 0, sizeof(taken));
     line_count = open_count = exits = stale = 0;
     map_count = 4;
+    memset(&var, 0, sizeof(var));
+    runtime.function[EFI_GET_VARIABLE] = (uint64_t)(uintptr_t)get_variable;
+    runtime.function[EFI_SET_VARIABLE] = (uint64_t)(uintptr_t)set_variable;
+    runtime.function[EFI_QUERY_VARIABLE_INFO] = (uint64_t)(uintptr_t)query_variable_info;
     read_status = EFI_SUCCESS;
     loaded = (struct efi_loaded_image){.device = &loaded};
     l = (struct loader){.name = "newel", .system = &system_table, .loaded = &loaded};
@@ -391,6 +463,60 @@ static void test_long_lines(void **state)
     assert_int_equal(line_count, 1);
 }
 
+static void leave_note(uint64_t lost, uint64_t left)
+{
+    var.lost = lost;
+    var.size = sizeof(left);
+    memcpy(var.data, &left, sizeof(left));
+}
+
+// As many writes as it takes, and the note is gone.
+static void test_room(void **state)
+{
+    efi_make_room(&l);
+    assert_int_equal(var.sets, 0); // no note
+    for (uint64_t left = 0; left <= 600; left += 50) {
+        setup(state);
+        leave_note(STORE - left - sizeof(left), left);
+        efi_make_room(&l);
+        assert_int_equal(var.reclaims, 1);
+        assert_int_equal(var.size, 0);
+        assert_true(var.lost <= 2 * (LARGEST + sizeof(left)));
+        assert_int_equal(pages_taken(), 0);
+        assert_int_equal(line_count, 1);
+    }
+}
+
+static void test_room_that_cannot_be_made(void **state)
+{
+    (void)state;
+    var.never = STORE - 250; // it is in use
+    leave_note(var.never, 242);
+    efi_make_room(&l);
+    assert_int_equal(var.sets, 1); // the note's removal
+    assert_int_equal(var.size, 0);
+    setup(state);
+    var.never = STORE - 250; // and less than a variable's is not
+    leave_note(var.never, 100);
+    efi_make_room(&l);
+    assert_int_equal(var.sets, 1);
+    setup(state);
+    var.size = LARGEST - 20; // what a start that was cut has left
+    efi_make_room(&l);
+    assert_int_equal(var.sets, 1);
+    assert_int_equal(var.size, 0);
+    assert_int_equal(line_count, 0);
+    leave_note(500, 492);
+    var.sets = 0;
+    var.fail_at = 2;
+    efi_make_room(&l);
+    assert_int_equal(var.sets, 3);
+    assert_int_equal(var.size, 0);
+    assert_string_equal(lines[1],
+                        "newel: error: the firmware's variables stay without room (status "
+                        "0x8000000000000007, device error)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +527,8 @@ int main(void)
         cmocka_unit_test_setup(test_aligned_pages, setup),
         cmocka_unit_test_setup(test_stale_map_keys, setup),
         cmocka_unit_test_setup(test_long_lines, setup),
+        cmocka_unit_test_setup(test_room, setup),
+        cmocka_unit_test_setup(test_room_that_cannot_be_made, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,6 +193,119 @@ static void test_readable(void **state)
     assert_null(efi_map_memory(&map, UINT64_MAX, 1));
 }
 
+// ---- Rights of runtime services' memory ----
+
+static struct {
+    struct efi_memory_attributes head;
+    struct efi_memory_descriptor d[8];
+} table;
+
+static void add_right(uint32_t type, uint64_t base, uint64_t pages, uint64_t attribute)
+{
+    table.d[table.head.entries++] =
+        (struct efi_memory_descriptor){type, 0, base, 0, pages, attribute | EFI_MEMORY_RUNTIME};
+}
+
+// The table's own memory is on the map, at the host's address of it.
+static void take_rights(void)
+{
+    uint64_t page = align_down((uint64_t)(uintptr_t)&table, PAGE_SIZE);
+    map.size = 0;
+    add(EFI_BOOT_SERVICES_DATA, page, 2, EFI_MEMORY_WB);
+    add(EFI_RUNTIME_SERVICES_CODE, 16 * MIB, 8, EFI_MEMORY_WB | EFI_MEMORY_RUNTIME);
+    add(EFI_RUNTIME_SERVICES_DATA, 17 * MIB, 4, EFI_MEMORY_WB | EFI_MEMORY_RUNTIME);
+    add(EFI_RUNTIME_SERVICES_DATA, 18 * MIB, 4, EFI_MEMORY_WB | EFI_MEMORY_RUNTIME);
+    add(EFI_MMIO, 4 * MIB, 64, EFI_MEMORY_RUNTIME);
+    take();
+    efi_map_take_rights(&map, (uint64_t)(uintptr_t)&table, &p);
+}
+
+static int setup_rights(void **state)
+{
+    setup(state);
+    memset(&table, 0, sizeof(table));
+    table.head = (struct efi_memory_attributes){1, 0, sizeof(table.d[0]), 0};
+    add_right(EFI_RUNTIME_SERVICES_CODE, 16 * MIB, 1, EFI_MEMORY_XP | EFI_MEMORY_RO);
+    add_right(EFI_RUNTIME_SERVICES_CODE, 16 * MIB + PAGE_SIZE, 4, EFI_MEMORY_RO);
+    add_right(EFI_RUNTIME_SERVICES_CODE, 16 * MIB + 5 * PAGE_SIZE, 3, EFI_MEMORY_XP);
+    add_right(EFI_RUNTIME_SERVICES_DATA, 17 * MIB, 4, EFI_MEMORY_XP);
+    return 0;
+}
+
+static void expect_part(size_t n, uint64_t base, uint64_t pages, enum el2_attrs attrs)
+{
+    assert_true(n < p.efi.part_count);
+    assert_int_equal(p.efi.part[n].base, base);
+    assert_int_equal(p.efi.part[n].size, pages * PAGE_SIZE);
+    assert_int_equal(p.efi.part[n].attrs, attrs);
+}
+
+static void test_rights(void **state)
+{
+    (void)state;
+    take_rights();
+    assert_int_equal(p.efi.part_count, 6);
+    expect_part(0, 4 * MIB, 64, EL2_DEVICE_RW);
+    expect_part(1, 16 * MIB, 1, EL2_NORMAL_RO);
+    expect_part(2, 16 * MIB + PAGE_SIZE, 4, EL2_TEXT_RX);
+    expect_part(3, 16 * MIB + 5 * PAGE_SIZE, 3, EL2_NORMAL_RW);
+    expect_part(4, 17 * MIB, 4, EL2_NORMAL_RW);
+    expect_part(5, 18 * MIB, 4, EL2_NORMAL_RW); // the table says nothing of it
+}
+
+static void expect_none(void)
+{
+    take_rights();
+    assert_int_equal(p.efi.part_count, 0);
+}
+
+static void test_rights_that_are_wrong(void **state)
+{
+    table.d[1].attribute = EFI_MEMORY_RUNTIME; // code that is written to
+    expect_none();
+    setup_rights(state);
+    table.d[1].pages = 3; // a page is left out
+    expect_none();
+    setup_rights(state);
+    table.d[1].pages = 5; // overlaps
+    expect_none();
+    setup_rights(state);
+    table.d[2].pages = 4; // beyond its region
+    expect_none();
+    table.d[1].pages = 3; // and as many pages in all
+    expect_none();
+    setup_rights(state);
+    table.d[2].physical -= PAGE_SIZE; // overlaps, and as many pages in all
+    expect_none();
+    setup_rights(state);
+    table.d[2].pages = UINT64_MAX / PAGE_SIZE;
+    expect_none();
+    setup_rights(state);
+    table.d[2].physical += 8;
+    expect_none();
+    setup_rights(state);
+    table.head.entries = 0; // no code at all
+    expect_none();
+    setup_rights(state);
+    table.head.distance = 8;
+    expect_none();
+    setup_rights(state);
+    table.head.distance = 44;
+    expect_none();
+    setup_rights(state);
+    table.head.entries = EFI_RUNTIME_PARTS + 1;
+    expect_none();
+    setup_rights(state);
+    table.head.distance = 0x10000; // not all of it is memory
+    expect_none();
+    setup_rights(state);
+    take_rights();
+    efi_map_take_rights(&map, 0, &p);
+    assert_int_equal(p.efi.part_count, 0);
+    efi_map_take_rights(&map, 16 * MIB - 16, &p); // no memory
+    assert_int_equal(p.efi.part_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +315,8 @@ int main(void)
         cmocka_unit_test_setup(test_pieces, setup),
         cmocka_unit_test_setup(test_contradictions, setup),
         cmocka_unit_test_setup(test_readable, setup),
+        cmocka_unit_test_setup(test_rights, setup_rights),
+        cmocka_unit_test_setup(test_rights_that_are_wrong, setup_rights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -567,6 +567,27 @@ static void tells_firmware_of_a_failure(void **state)
     assert_true(flash_keeper_is_idle(&keeper));
 }
 
+// Where there is room for variables alone, a VM's flash starts blank and is ready at once.
+static void no_room_for_flashes(void **state)
+{
+    (void)state;
+    static const struct nvram_backend small = {.is_small = true, .only_on = 3};
+    static struct flash_keeper keeper;
+    assert_true(nvram_keeps_flash());
+    flash_keeper_init(&keeper, NULL, "vm");
+    assert_false(keeper.loaded);
+    free_kept();
+    nvram_use(&small);
+    assert_true(nvram_is_there());
+    assert_false(nvram_keeps_flash());
+    flash_keeper_init(&keeper, NULL, "vm");
+    assert_true(keeper.loaded);
+    struct nvram_request r = {.each = NULL};
+    nvram_submit(&r);
+    assert_int_equal(work->only_on, 3);
+    work = NULL;
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -586,6 +607,7 @@ int main(void)
         TEST(tells_firmware_of_a_failure),
         TEST(firmware_wears_so_much_and_no_more),
         TEST(takes_nothing_that_is_no_variable),
+        TEST(no_room_for_flashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -469,6 +469,49 @@ static void work_goes_on_between_guests(void **state)
     finish(n);
 }
 
+// Work of one CPU's alone: it is that one that is woken or asked, and no other makes a step.
+static void work_of_one_cpu(void **state)
+{
+    (void)state;
+    machine(3);
+    struct sched_share share = {.weight = 100};
+    struct vcpu *a = make(&share, 1), *b = make(&share, 2);
+    struct work work = {.step = three_steps, .only_on = 2};
+    steps = 0;
+    percpus[2].idle = true;
+    assert_ptr_equal(sched_next(), a);
+    playing = 1;
+    assert_ptr_equal(sched_next(), b);
+    a->attention = b->attention = 0;
+    playing = 0;
+    memset(kicks, 0, sizeof(kicks));
+    sched_work(&work);
+    assert_true(percpus[2].idle && kicks[2] == 0 && kicks[0] == 0);
+    assert_int_equal(kicks[1], 1);
+    assert_int_equal(b->attention, ATTN_RESCHED);
+    assert_int_equal(a->attention, 0);
+    assert_ptr_equal(leave(a), a);
+    assert_int_equal(steps, 0);
+    assert_false(fake_timer.armed); // and its guest's turn has no end for it
+    playing = 1;
+    assert_ptr_equal(leave(b), b);
+    assert_int_equal(steps, 1);
+    assert_true(fake_timer.armed);
+    leave(b);
+    leave(b);
+    assert_int_equal(steps, 3);
+    assert_false(fake_timer.armed);
+    percpus[2].idle = false;
+    percpus[1].idle = true; // as if it had nobody
+    memset(kicks, 0, sizeof(kicks));
+    sched_work(&work);
+    assert_true(kicks[1] == 1 && !percpus[1].idle);
+    leave(b);
+    finish(b);
+    playing = 0;
+    finish(a);
+}
+
 static void borrowed_from_the_queue(void **state)
 {
     (void)state;
@@ -610,6 +653,7 @@ int main(void)
         cmocka_unit_test(interrupts_a_busy_cpu_for_a_waking_vcpu),
         cmocka_unit_test(nobody_keeps_a_cpu_nor_pays_for_having_had_it),
         cmocka_unit_test(work_goes_on_between_guests),
+        cmocka_unit_test(work_of_one_cpu),
         cmocka_unit_test(borrowed_from_the_queue),
         cmocka_unit_test(borrowed_asleep),
         cmocka_unit_test(none_borrowed_that_is_off),

@@ -38,6 +38,14 @@ struct efi_boot_services {
     efi_status (*exit_boot_services)(efi_handle image, uint64_t map_key);
 };
 
+// 4.5
+#define EFI_RUNTIME_SERVICES_SIGNATURE UINT64_C(0x56524553544e5552) // "RUNTSERV"
+
+struct efi_runtime_services {
+    struct efi_table_header header;
+    uint64_t function[EFI_SERVICES]; // their addresses
+};
+
 // 12.4
 struct efi_text_output {
     void *reset;
@@ -50,6 +58,8 @@ struct efi_configuration_table {
     void *table;
 };
 
+#define EFI_SYSTEM_TABLE_SIGNATURE UINT64_C(0x5453595320494249) // "IBI SYST"
+
 struct efi_system_table {
     struct efi_table_header header;
     const uint16_t *vendor;
@@ -60,7 +70,7 @@ struct efi_system_table {
     struct efi_text_output *out;
     efi_handle error_handle;
     struct efi_text_output *error;
-    void *runtime;
+    struct efi_runtime_services *runtime;
     struct efi_boot_services *boot;
     uint64_t table_count;
     struct efi_configuration_table *tables;
@@ -131,6 +141,20 @@ struct efi_file_system {
             0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 \
         }                                                  \
     }
+// 4.6.4
+#define EFI_MEMORY_ATTRIBUTES_GUID                         \
+    {                                                      \
+        0xdcfa911d, 0x26eb, 0x469f,                        \
+        {                                                  \
+            0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20 \
+        }                                                  \
+    }
+
+struct efi_memory_attributes {
+    uint32_t version, entries; // version 1 or 2
+    uint32_t distance, flags;  // of descriptors, in bytes
+};
+
 #define EFI_DEVICE_TREE_GUID                               \
     {                                                      \
         0xb1b621d5, 0xf19c, 0x41a5,                        \

@@ -53,6 +53,14 @@ efi_status efi_read_machine(struct loader *l, uint64_t boot_mpidr);
 // The same of processors and GIC alone, for whoever is no hypervisor.
 efi_status efi_read_processors(struct loader *l, uint64_t boot_mpidr);
 
+// A configuration table's address, at which nobody has looked yet; NULL. Also without boot
+// services.
+const void *efi_find_table(const struct loader *l, struct efi_guid guid);
+
+// Has the firmware take back the room of its variables' store, where it was used up (room.c). What
+// cannot be done is said.
+void efi_make_room(struct loader *l);
+
 // Ends boot services; l->map is then the last map, in the order that the firmware gave it. Nothing
 // can be allocated from the first attempt on, so the map has to fit where it was before.
 efi_status efi_exit_boot_services(struct loader *l);

@@ -38,7 +38,7 @@ static efi_status get_map(struct loader *l)
                : efi_fail(l, EFI_UNSUPPORTED, "the firmware's memory map contradicts itself");
 }
 
-static const void *find_table(const struct loader *l, struct efi_guid guid)
+const void *efi_find_table(const struct loader *l, struct efi_guid guid)
 {
     for (uint64_t i = 0; i < l->system->table_count; i++) {
         if (memcmp(&l->system->tables[i].guid, &guid, sizeof(guid)) == 0) {
@@ -99,10 +99,10 @@ static efi_status read_description(struct loader *l, uint64_t boot_mpidr, bool a
         return status;
     }
     efi_map_take(&l->map, l->platform);
-    const void *fdt = readable_tree(l, find_table(l, (struct efi_guid)EFI_DEVICE_TREE_GUID));
+    const void *fdt = readable_tree(l, efi_find_table(l, (struct efi_guid)EFI_DEVICE_TREE_GUID));
     bool by_fdt = fdt != NULL && describes_machine(fdt);
     l->fdt = by_fdt ? fdt : NULL;
-    l->rsdp = (uint64_t)(uintptr_t)find_table(l, (struct efi_guid)EFI_ACPI_20_GUID);
+    l->rsdp = (uint64_t)(uintptr_t)efi_find_table(l, (struct efi_guid)EFI_ACPI_20_GUID);
     if (!by_fdt && l->rsdp == 0) {
         return efi_fail(l, EFI_UNSUPPORTED, "the firmware gives neither ACPI nor a device tree");
     }

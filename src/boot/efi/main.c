@@ -107,12 +107,19 @@ static efi_status copy_image(struct loader *l)
     return status;
 }
 
+static void take_rights(struct loader *l)
+{
+    const void *table = efi_find_table(l, (struct efi_guid)EFI_MEMORY_ATTRIBUTES_GUID);
+    efi_map_take_rights(&l->map, (uint64_t)(uintptr_t)table, l->platform);
+}
+
 // Nobody can be told anything now: without RAM Newel will say so itself.
 static noreturn void enter_copy(struct loader *l, struct handover *h)
 {
     l->platform->efi.system_table = ptr_hpa(l->system);
     if (efi_map_sort(&l->map) == 0) {
         efi_map_take(&l->map, l->platform);
+        take_rights(l); // which are final now alone
     } else {
         l->platform->ram_count = 0;
     }
@@ -178,6 +185,7 @@ efi_status efi_main(efi_handle image, struct efi_system_table *system)
             (system->header.revision & 0xffff) / 10);
     efi_status status = prepare(l, &handover);
     if (status == EFI_SUCCESS) {
+        efi_make_room(l);
         efi_say(l, "leaves boot services");
         status = efi_exit_boot_services(l);
         if (status == EFI_SUCCESS) {

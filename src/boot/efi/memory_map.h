@@ -25,3 +25,9 @@ int efi_map_sort(struct efi_memory_map *map);
 // becomes 0.
 #define EFI_RAM_REGIONS 32
 void efi_map_take(const struct efi_memory_map *map, struct platform *p);
+
+// Afterwards: p->efi.part, from the firmware's memory attributes table, at an address that has not
+// been looked at yet (0: there is none); the map says what of it is memory. part_count becomes 0
+// where the table contradicts itself or the map, does not cover all of the services' code, or would
+// have a page written to and executed.
+void efi_map_take_rights(const struct efi_memory_map *map, uint64_t table, struct platform *p);

@@ -5,30 +5,11 @@
 #include "lib/efi.h"
 #include "vm/firmware/firmware.h"
 
-// In the order of the runtime services table (4.5); a stub each, and by that number the upcall
-// tells what is wanted.
-enum efi_service {
-    EFI_GET_TIME,
-    EFI_SET_TIME,
-    EFI_GET_WAKEUP_TIME,
-    EFI_SET_WAKEUP_TIME,
-    EFI_SET_VIRTUAL_ADDRESS_MAP,
-    EFI_CONVERT_POINTER,
-    EFI_GET_VARIABLE,
-    EFI_GET_NEXT_VARIABLE_NAME,
-    EFI_SET_VARIABLE,
-    EFI_GET_NEXT_HIGH_MONOTONIC_COUNT,
-    EFI_RESET_SYSTEM,
-    EFI_UPDATE_CAPSULE,
-    EFI_QUERY_CAPSULE_CAPABILITIES,
-    EFI_QUERY_VARIABLE_INFO,
-    EFI_SERVICES,
-};
-
 // HVC's immediate: neither SMCCC's 0 nor the backdoor's.
 #define EFI_UPCALL 0xef1
 
-// Of a stub: it selects by X9, which no caller expects to be kept.
+// Of a service's stub: it selects by the service's number in X9, which no caller expects to be
+// kept.
 #define EFI_STUB_SIZE 16u
 
 // 4.5
