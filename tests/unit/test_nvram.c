@@ -4,7 +4,7 @@
 #include "call/efi_vars.h"
 #include "cpu/sched.h"
 #include "lib/bits.h"
-#include "lib/log.h"
+#include "log_kept.h"
 #include "nor_sim.h"
 #include "vm/flash_keeper.h"
 
@@ -24,7 +24,6 @@ static const struct vm_config configs[VMS] = {{.name = "first"}, {.name = "first
 static struct efi_vars *vars[VMS];
 static struct nor_sim flash;
 static struct work *work;
-static char logged[1024];
 
 // ---- Stand-ins ----
 
@@ -72,29 +71,6 @@ uint64_t timer_now(void)
 uint64_t timer_frequency(void)
 {
     return 1000;
-}
-
-static void log_line(const char *fmt, va_list args)
-{
-    size_t len = strlen(logged);
-    vsnprintf(logged + len, sizeof(logged) - len, fmt, args);
-    strncat(logged, "\n", sizeof(logged) - strlen(logged) - 1);
-}
-
-void log_info(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    log_line(fmt, args);
-    va_end(args);
-}
-
-void log_warn(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    log_line(fmt, args);
-    va_end(args);
 }
 
 // One step; false if there is nothing to do.
