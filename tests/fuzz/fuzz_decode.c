@@ -8,6 +8,7 @@
 #include "lib/check.h"
 #include "lib/log.h"
 #include "mem/guest.h"
+#include "require.h"
 #include "trap/access.h"
 #include "trap/decode.h"
 #include "vm/vm.h"
@@ -17,13 +18,6 @@
 
 #define DEVICE UINT64_C(0x09000000)
 #define CODE   UINT64_C(0x40001000)
-
-#define REQUIRE(condition)  \
-    do {                    \
-        if (!(condition)) { \
-            abort();        \
-        }                   \
-    } while (0)
 
 struct input {
     uint32_t insn;

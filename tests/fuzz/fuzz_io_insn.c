@@ -5,6 +5,7 @@
 #include "call/io_insn.h"
 #include "lib/addr.h"
 #include "lib/check.h"
+#include "require.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,6 @@
 #define BASE   UINT64_C(0x7ffffffff000) // of the memory
 #define DEVICE 0x1230
 #define ROUNDS 64 // times that an instruction may be executed again
-#define REQUIRE(condition)  \
-    do {                    \
-        if (!(condition)) { \
-            abort();        \
-        }                   \
-    } while (0)
 
 enum { READABLE = 1, WRITABLE = 2 };
 

@@ -4,18 +4,10 @@
 #pragma once
 
 #include "call/efi_vars.h"
+#include "require.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define REQUIRE(cond)                                                  \
-    do {                                                               \
-        if (!(cond)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                   \
-        }                                                              \
-    } while (0)
 
 #define NV      EFI_VARIABLE_NON_VOLATILE
 #define BS      EFI_VARIABLE_BOOTSERVICE_ACCESS
