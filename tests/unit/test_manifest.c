@@ -361,6 +361,16 @@ static void test_wrong_values(void **state)
              "populate, populate-granule, firmware, firmware-image, firmware-image-file, tables, "
              "cpu-boot, guest-tools, backdoor-brk, "
              "sve)"},
+        {IN_VM(VM "autostart = \"a\\nb\\e[2J\";"),
+         WEB "\"autostart\": is \"a?be[2J\" (it has to be \"no\" or \"yes\")"},
+    };
+    check_wrong(cases, ARRAY_SIZE(cases));
+}
+
+static void test_wrong_firmware(void **state)
+{
+    (void)state;
+    static const struct wrong cases[] = {
         {IN_VM(VM "tables = \"fdt\";"),
          WEB "\"tables\": is \"fdt\" (it has to be \"dt\" or \"acpi\" or \"both\")"},
         {IN_VM(VM "tables = \"acpi\";"),
@@ -395,6 +405,14 @@ static void test_wrong_values(void **state)
              "\"psci\")"},
         {IN_VM("memory-mib = <126>; cpus = <1>; firmware = \"uefi\"; firmware-image = [00];"),
          WEB "\"memory-mib\": is 126, too little for UEFI firmware (it has to be 128 or more)"},
+    };
+    check_wrong(cases, ARRAY_SIZE(cases));
+}
+
+static void test_wrong_tools(void **state)
+{
+    (void)state;
+    static const struct wrong cases[] = {
         {IN_VM(VM "guest-tools = \"kvm\";"),
          WEB "\"guest-tools\": is \"kvm\" (it has to be \"none\" or \"vmware\")"},
         {IN_VM(VM "backdoor-brk = \"yes\";"),
@@ -413,8 +431,6 @@ static void test_wrong_values(void **state)
          "manifest: /vms/web: node \"guestinf\" is unknown (it has to be \"guestinfo\", once)"},
         {IN_VM(VM "disk { };"),
          "manifest: /vms/web: node \"disk\" is unknown (it has to be \"guestinfo\", once)"},
-        {IN_VM(VM "autostart = \"a\\nb\\e[2J\";"),
-         WEB "\"autostart\": is \"a?be[2J\" (it has to be \"no\" or \"yes\")"},
     };
     check_wrong(cases, ARRAY_SIZE(cases));
 }
@@ -722,6 +738,8 @@ int main(void)
         cmocka_unit_test(test_wrong_roots),
         cmocka_unit_test(test_wrong_numbers),
         cmocka_unit_test(test_wrong_values),
+        cmocka_unit_test(test_wrong_firmware),
+        cmocka_unit_test(test_wrong_tools),
         cmocka_unit_test(test_wrong_kernels),
         cmocka_unit_test(test_what_does_not_fit),
         cmocka_unit_test(test_place_of_the_tree),
