@@ -127,7 +127,8 @@ static bool backend_next(uint32_t *cursor, uint32_t slots, void *buffer, struct 
     return true;
 }
 
-static const struct nvram_backend backend = {backend_put, backend_step, backend_next};
+static const struct nvram_backend backend = {
+    .put = backend_put, .step = backend_step, .next = backend_next};
 
 static bool step(void)
 {
