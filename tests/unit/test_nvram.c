@@ -548,16 +548,16 @@ static void no_room_for_flashes(void **state)
 {
     (void)state;
     static const struct nvram_backend small = {.is_small = true, .only_on = 3};
-    static struct flash_keeper keeper;
+    static struct flash_keeper blank;
     assert_true(nvram_keeps_flash());
-    flash_keeper_init(&keeper, NULL, "vm");
-    assert_false(keeper.loaded);
+    flash_keeper_init(&blank, NULL, "vm");
+    assert_false(blank.loaded);
     free_kept();
     nvram_use(&small);
     assert_true(nvram_is_there());
     assert_false(nvram_keeps_flash());
-    flash_keeper_init(&keeper, NULL, "vm");
-    assert_true(keeper.loaded);
+    flash_keeper_init(&blank, NULL, "vm");
+    assert_true(blank.loaded);
     struct nvram_request r = {.each = NULL};
     nvram_submit(&r);
     assert_int_equal(work->only_on, 3);
