@@ -147,7 +147,7 @@ void nvram_use(const struct nvram_backend *backend)
     list_init(&nvram.requests);
     nvram.working = false;
     nvram.work.step = work_step;
-    nvram.work.only_on = backend->only_on;
+    nvram.work.only_on = backend != NULL ? backend->only_on : 0;
     nvram.current = NULL;
     nvram.buffer = hpa_ptr(memory);
     nvram.backend = backend;

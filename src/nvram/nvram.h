@@ -34,8 +34,8 @@ struct nvram_request {
 
 // Once, before any VM is made: this flash (nvram/log.h), or the variables of the firmware that
 // started Newel (nvram/host_efi.h), and says in the log what is there. owners: how many VMs will
-// write, at least 1; only_on: as struct work's. Or anything else. Without any, or where it cannot
-// be used, nothing survives.
+// write, at least 1; only_on: as struct work's. Or anything else, or NULL for nothing. Without any,
+// or where it cannot be used, nothing survives.
 void nvram_use_flash(struct nor *nor);
 void nvram_use_host_efi(efi_host_call_fn *run, unsigned owners, unsigned only_on);
 void nvram_use(const struct nvram_backend *backend);
