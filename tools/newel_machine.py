@@ -306,9 +306,10 @@ class Machine:
     def expect_all(self, *patterns, timeout=30):
         """The matches of regular expressions (multi-line mode), in any order, in what follows the last match.
 
-        ExpectError if one does not come within timeout seconds.
+        "$" at a pattern's end is a line's end that has come: more of the line may be on its way. ExpectError if one does not come within timeout seconds.
         """
-        expressions = [re.compile(pattern, re.MULTILINE) for pattern in patterns]
+        whole = [pattern[:-1] + r"(?=\n)" if pattern.endswith("$") else pattern for pattern in patterns]
+        expressions = [re.compile(pattern, re.MULTILINE) for pattern in whole]
         deadline = time.monotonic() + timeout * PATIENCE
         more = True
         while True:

@@ -19,11 +19,11 @@ PAYLOAD_AT = 0x40080000  # where the shim enters it
 
 
 def report(text):
-    """The first JSON report in a console's text, whatever stands before each line."""
-    lines = [re.sub(r"^\S+\| ", "", line).strip() for line in text.splitlines()]
-    start = next(n for n, line in enumerate(lines) if line.startswith('{"level"'))
-    end = next(n for n in range(start, len(lines)) if lines[n].endswith("}}"))
-    return json.loads(" ".join(lines[start : end + 1]))
+    """The first JSON report in a console's text, by the lines of the VM that began it."""
+    who = re.search(r'^(\S+\| )?{"level"', text, re.M)
+    lines = [line[len(who[1] or "") :].strip() for line in text[who.start() :].splitlines() if line.startswith(who[1] or "")]
+    end = next(n for n, line in enumerate(lines) if line.endswith("}}"))
+    return json.loads(" ".join(lines[: end + 1]))
 
 
 def states(found, state):

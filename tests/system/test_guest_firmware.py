@@ -42,7 +42,7 @@ def test_edk2_reaches_its_shell(boot):
     machine = boot(manifest(VM.format(cpus=2, image=newel.FIRMWARE)))
     machine.expect("UEFI Interactive Shell v2", 120)
     machine.expect(PROMPT, 120)
-    assert "UEFI v2.70 (EDK II" in command(machine, "ver")
+    assert re.search(r"^UEFI v2\.[0-9]+ \(.*EDK II", command(machine, "ver"), re.M)
     said = command(machine, "memmap")
     assert re.search(r"MMIO\s*:.*0000000004000000-|MMIO_?\s", said) and re.search(r"Total Memory:\s+2\d\d MB", said)
     assert "newel" not in command(machine, "dmpstore NewelTest")

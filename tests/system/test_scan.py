@@ -192,11 +192,13 @@ def ask(machine, command):
 
 
 def kernel_text(machine):
-    """Where the guest's kernel has its code: the first and last virtual address, and the physical one of the first."""
+    """Where the guest's kernel has its code: the first and last virtual address, and the physical one of the first. What
+    /proc/iomem calls code begins at _stext for Linux 6.1, and for 6.12 at _text, which is aligned to 2 MiB."""
     machine.focus("linux")
-    said = ask(machine, "grep -E ' (_stext|_etext)$' /proc/kallsyms; grep 'Kernel code' /proc/iomem")
-    patterns = (r"^([0-9a-f]{16}) T _stext$", r"^([0-9a-f]{16}) [DRT] _etext$", r"^ +([0-9a-f]+)-[0-9a-f]+ : Kernel code$")
-    return [int(re.search(pattern, said, re.M)[1], 16) for pattern in patterns]
+    said = ask(machine, "grep -E ' (_text|_stext|_etext)$' /proc/kallsyms; grep 'Kernel code' /proc/iomem")
+    text, first, end = (int(re.search(rf"^([0-9a-f]{{16}}) [DRTt] {name}$", said, re.M)[1], 16) for name in ("_text", "_stext", "_etext"))
+    code = int(re.search(r"^ +([0-9a-f]+)-[0-9a-f]+ : Kernel code$", said, re.M)[1], 16)
+    return first, end, code if code % (2 << 20) else code + first - text
 
 
 def words(machine, command):

@@ -211,14 +211,17 @@ static void test_timer_and_console(void **state)
 {
     (void)state;
     build();
-    struct acpi_table gtdt = find("GTDT", 104), spcr = find("SPCR", 80);
+    struct acpi_table gtdt = find("GTDT", 104), spcr = find("SPCR", 98);
     assert_int_equal(acpi_u32(&gtdt, 56), 30);
     assert_int_equal(acpi_u32(&gtdt, 64), 27);
     assert_int_equal(acpi_u32(&gtdt, 68), 4);
     assert_int_equal(acpi_u8(&spcr, 36), 3);
     assert_int_equal(acpi_u64(&spcr, 44), 0x9000000);
     assert_int_equal(acpi_u32(&spcr, 54), 33);
-    assert_int_equal(spcr.size, 80);
+    assert_int_equal(spcr.size, 98);
+    assert_int_equal(acpi_u16(&spcr, 84), 10);
+    assert_int_equal(acpi_u16(&spcr, 86), 88);
+    assert_string_equal((const char *)spcr.bytes + 88, "\\_SB.COM0");
 }
 
 static void test_topology(void **state)

@@ -201,9 +201,9 @@ static uint64_t put_gtdt(struct image *m)
     return end(m, t);
 }
 
-// ---- SPCR (Microsoft, Serial Port Console Redirection Table, revision 2) ----
+// ---- SPCR (Microsoft, Serial Port Console Redirection Table, revision 4) ----
 
-enum { SPCR_PL011 = 3, SPCR_INTERRUPT_GIC = 8, SPCR_115200 = 7, SPCR_ANSI = 3 };
+enum { SPCR_PL011 = 3, SPCR_INTERRUPT_GIC = 8, SPCR_115200 = 7, SPCR_ANSI = 3, SPCR_NAME = 88 };
 
 // 5.2.3.2
 static void put_address(struct image *m, uint64_t address)
@@ -217,7 +217,8 @@ static void put_address(struct image *m, uint64_t address)
 
 static uint64_t put_spcr(struct image *m)
 {
-    struct table t = begin(m, "SPCR", 2);
+    static const char name[] = "\\_SB.COM0";
+    struct table t = begin(m, "SPCR", 4);
     image_u8(m, SPCR_PL011);
     (void)image_take(m, 3);
     put_address(m, PL011_BASE);
@@ -232,7 +233,12 @@ static uint64_t put_spcr(struct image *m)
     image_u8(m, 0);       // language
     image_u16(m, 0xffff); // no PCI device
     image_u16(m, 0xffff);
-    (void)image_take(m, 3 + 4 + 1 + 4); // bus, device, function; flags; segment; reserved
+    (void)image_take(m, 3 + 4 + 1); // bus, device, function; flags; segment
+    image_u32(m, 0);                // clock: whatever it is
+    image_u32(m, 0);                // precise baud rate: as told above
+    image_u16(m, sizeof(name));
+    image_u16(m, SPCR_NAME);
+    image_bytes(m, name, sizeof(name));
     return end(m, t);
 }
 
