@@ -54,7 +54,7 @@ def on_uefi(boot, nvram, *vms, root=OFF):
 
 def set_variable(machine, size, more=""):
     """A value of so many random bytes; what the tool says and its status."""
-    return run(machine, f"head -c {size} /dev/urandom >/tmp/v; efivar -t 7 -w -f /tmp/v -n {VARIABLE}{more}", 60)
+    return run(machine, f"head -c {size} /dev/urandom >/tmp/v; efivar --attributes=7 -w -f /tmp/v -n {VARIABLE}{more}", 60)
 
 
 def test_variables_survive_on_a_uefi_host(boot, tmp_path):
@@ -68,7 +68,7 @@ def test_variables_survive_on_a_uefi_host(boot, tmp_path):
     assert {"BootOrder", "Boot0002"} <= {name for _, name in hosts}
     write_variables(machine)
     check_variables(machine)
-    assert run(machine, f"echo -n mine >/tmp/1; efivar -t 7 -w -f /tmp/1 -n {NEWEL}-Newel0000") == ("", 0)  # is no other's
+    assert run(machine, f"echo -n mine >/tmp/1; efivar --attributes=7 -w -f /tmp/1 -n {NEWEL}-Newel0000") == ("", 0)  # is no other's
     machine.shell("poweroff -f")
     assert machine.expect_end(60) == newel.POWERED_OFF
     assert host_variables(nvram) == hosts
@@ -89,7 +89,7 @@ def test_a_guest_that_fills_the_firmwares_store(boot, tmp_path):
     shell(machine)
     hosts = host_variables(nvram)
     size, writes, limit = 7500, 0, int(found[2]) << 10
-    assert run(machine, f"printf '{LOAD_OPTION}' >/tmp/1; efivar -t 7 -w -f /tmp/1 -n {BOOT % '0001'}") == ("", 0)
+    assert run(machine, f"printf '{LOAD_OPTION}' >/tmp/1; efivar --attributes=7 -w -f /tmp/1 -n {BOOT % '0001'}") == ("", 0)
     said, status = set_variable(machine, size)
     while status == 0:
         writes += 1
@@ -129,7 +129,7 @@ def test_the_machine_goes_off_while_the_firmware_writes(boot, tmp_path):
         shell(machine)
         hosts = hosts or host_variables(nvram).keys()
         assert set_variable(machine, 7000) == ("", 0)
-        machine.shell(f"for i in 1 2 3 4 5 6; do head -c 7000 /dev/urandom >/tmp/w; efivar -t 7 -w -f /tmp/w -n {VARIABLE}; done")
+        machine.shell(f"for i in 1 2 3 4 5 6; do head -c 7000 /dev/urandom >/tmp/w; efivar --attributes=7 -w -f /tmp/w -n {VARIABLE}; done")
         machine.open_monitor()
         deadline = time.monotonic() + 10
         while not is_erased(nvram) and time.monotonic() < deadline:
