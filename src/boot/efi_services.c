@@ -8,6 +8,7 @@
 #include "arch/sysreg.h"
 #include "arch/timer.h"
 #include "boot/efi/efi.h"
+#include "cpu/machine.h"
 #include "cpu/percpu.h"
 #include "cpu/switch.h"
 #include "cpu/timer.h"
@@ -19,6 +20,7 @@
 
 #define STACK_SIZE_EFI 0x10000u // 8.1 asks for 8 KiB
 #define TURN_US        1000u
+#define LEAST_US       200u // of a turn
 #define LONG_S         10u
 
 // The guard page is below.
@@ -134,11 +136,14 @@ static enum firmware_left go_on(void)
     return left;
 }
 
-// No vCPU runs here, so the end of a turn is free to be used.
+// No vCPU runs here, so the end of a turn is free to be used. A guest can set a timer for any
+// moment: what has expired is served before, and what will expire does not end the turn at once.
 static enum firmware_left take_turn(void)
 {
     write_sysreg(hcr_el2, read_sysreg(hcr_el2) | HCR_IMO);
-    timer_set_slice(timer_now() + timer_ticks_from_us(TURN_US));
+    machine_interrupts();
+    uint64_t now = timer_now();
+    timer_set_turn(now + timer_ticks_from_us(LEAST_US), now + timer_ticks_from_us(TURN_US));
     enum firmware_left left = go_on();
     timer_set_slice(TIMER_NEVER);
     return left;
@@ -227,6 +232,7 @@ void efi_services_finish(void)
 
 void efi_services_abandon(void)
 {
+    __atomic_store_n(&services.closed, true, __ATOMIC_SEQ_CST); // or it may begin again meanwhile
     __atomic_store_n(&services.under_way, false, __ATOMIC_SEQ_CST);
 }
 

@@ -493,14 +493,17 @@ void vmid_new_generation(uint64_t generation)
 static OUTLINE struct vcpu *work_or_wait(struct percpu *cpu)
 {
     cpu->current = NULL;
+    work_step(cpu);
     for (;;) {
-        work_step(cpu);
         struct vcpu *v = first_for(&sched, cpu->id);
         if (v != NULL) {
             list_remove(&v->queue);
             return v;
         }
-        idle(cpu, !has_work(&sched, cpu->id));
+        idle(cpu, !has_work(&sched, cpu->id)); // what it serves may have made a vCPU ready
+        if (first_for(&sched, cpu->id) == NULL) {
+            work_step(cpu);
+        }
     }
 }
 

@@ -27,6 +27,13 @@ void timer_set_slice(uint64_t deadline)
     program(q);
 }
 
+void timer_set_turn(uint64_t earliest, uint64_t latest)
+{
+    struct timer_queue *q = &this_cpu()->timers;
+    q->slice = latest;
+    el2_timer_set(MAX(MIN(q->first, latest), earliest));
+}
+
 // With the lock, on the queue's own CPU.
 static void look_at_first(struct timer_queue *q)
 {

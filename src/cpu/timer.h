@@ -44,6 +44,9 @@ void timer_interrupt(void);
 // and so without a lock. TIMER_NEVER takes it back. sched_slice_expired() is called when it comes.
 #define TIMER_NEVER UINT64_MAX
 void timer_set_slice(uint64_t deadline);
+// The same, but no timer of the CPU's ends it before a time: until timer_set_slice(), and until one
+// is armed here.
+void timer_set_turn(uint64_t earliest, uint64_t latest);
 
 uint64_t timer_now(void);       // CNTPCT_EL0
 uint64_t timer_frequency(void); // Hz, never 0

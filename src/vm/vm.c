@@ -269,12 +269,20 @@ static void set_state(struct vm *vm, enum vm_state state)
     spin_unlock(&vm->lock);
 }
 
-static void announce_off(void)
+// Off, and not by an alarm that is on its way: wake() takes it with the lock as well.
+static bool is_off_for_good(struct vm *vm)
 {
     uint64_t seconds;
+    spin_lock(&vm->lock);
+    bool off = (vm->state == VM_OFF || vm->state == VM_DESTROYED) && !vm_sleeps(vm, &seconds);
+    spin_unlock(&vm->lock);
+    return off;
+}
+
+static void announce_off(void)
+{
     for (size_t i = 0; i < vm_count; i++) {
-        bool off = vms[i].state == VM_OFF || vms[i].state == VM_DESTROYED;
-        if (!off || vm_sleeps(&vms[i], &seconds)) {
+        if (!is_off_for_good(&vms[i])) {
             return;
         }
     }

@@ -119,7 +119,7 @@ def test_pages_that_other_vms_had(checked):
     vms = [adder("one", 1), adder("two", 2), selfmod("three", "fresh", cpus="<1>", autostart='"no"', **PAGES)]
     vms.append(selfmod("four", "fresh", cpus="<1>", autostart='"no"', populate='"lazy"'))
     machine, report = checked(manifest(*vms, root=STAY), mem=256)
-    machine.position = machine.expect(r"opens the monitor\n(newel> )$", 30).start(1)
+    machine.position = machine.expect(r"opens the monitor\n(newel> )\Z", 30).start(1)
     for cycle in range(CYCLES):
         name = ("one", "two", "three", "two", "one", "four")[cycle % 6]
         machine.monitor(f"vm start {name}")

@@ -53,7 +53,7 @@ def await_state(machine, name, wanted):
 
 def prompt(machine):
     """The prompt that Newel opens by itself where no VM starts."""
-    machine.position = machine.expect(r"opens the monitor\n(newel> )$", 30).start(1)
+    machine.position = machine.expect(r"opens the monitor\n(newel> )\Z", 30).start(1)
 
 
 def test_destroying_returns_every_page(boot):

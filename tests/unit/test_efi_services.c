@@ -27,7 +27,8 @@ static struct efi_runtime_services *const runtime = (void *)(data + PAGE_SIZE);
 static struct platform p;
 static char logged[512];
 static unsigned mapped, guards, interrupts, pending, ended, prepared;
-static uint64_t stack_end, now, turn_end = TIMER_NEVER;
+static uint64_t stack_end, now, turn_start, turn_end = TIMER_NEVER;
+static unsigned served;
 static int map_error;
 static bool faults, was_interruptible, borrowed;
 static struct efi_host_call seen, waiting;
@@ -62,6 +63,18 @@ int el2_unmap_page(hpa_t page)
 void timer_set_slice(uint64_t deadline)
 {
     turn_end = deadline;
+}
+
+void timer_set_turn(uint64_t earliest, uint64_t latest)
+{
+    turn_start = earliest;
+    turn_end = latest;
+}
+
+// What has expired already is to be served before a turn.
+void machine_interrupts(void)
+{
+    served++;
 }
 
 // Whoever waits by it: meanwhile the other CPU goes on.
@@ -141,7 +154,7 @@ enum firmware_left firmware_run(struct firmware_context *c)
     struct fp_regs fp;
     assert_true(borrowed);
     assert_true(!was_interruptible || (fake_sysregs.hcr_el2 & HCR_IMO));
-    assert_true(!was_interruptible || turn_end == now + 1000 ||
+    assert_true(!was_interruptible || (turn_end == now + 1000 && turn_start == now + 200) ||
                 (fake_timer.armed && fake_timer.deadline == now + 1000));
     fake_timer.armed = false;
     borrowed = false;
@@ -267,7 +280,7 @@ static void calls(void **state)
     efi_services_in_turns();
     c = (struct efi_host_call){.service = EFI_QUERY_VARIABLE_INFO, .argument = {6, 7, 8, 9, 10}};
     interrupts = 3;
-    prepared = 0;
+    prepared = served = 0;
     for (unsigned i = 0; i < 3; i++) {
         assert_false(run(&c));
         assert_true(turn_end == TIMER_NEVER);
@@ -275,6 +288,7 @@ static void calls(void **state)
     assert_true(run(&c));
     assert_true(was_interruptible);
     assert_int_equal(prepared, 1);
+    assert_int_equal(served, 4); // before each turn
     assert_int_equal(seen.service, EFI_QUERY_VARIABLE_INFO);
     assert_memory_equal(seen.argument, c.argument, sizeof(c.argument));
     assert_string_equal(logged, "");
