@@ -196,9 +196,9 @@ def kernel_text(machine):
     /proc/iomem calls code begins at _stext for Linux 6.1, and for 6.12 at _text, which is aligned to 2 MiB."""
     machine.focus("linux")
     said = ask(machine, "grep -E ' (_text|_stext|_etext)$' /proc/kallsyms; grep 'Kernel code' /proc/iomem")
-    text, first, end = (int(re.search(rf"^([0-9a-f]{{16}}) [DRTt] {name}$", said, re.M)[1], 16) for name in ("_text", "_stext", "_etext"))
-    code = int(re.search(r"^ +([0-9a-f]+)-[0-9a-f]+ : Kernel code$", said, re.M)[1], 16)
-    return first, end, code if code % (2 << 20) else code + first - text
+    symbols = {name: int(at, 16) for at, name in re.findall(r"^([0-9a-f]{16}) \w (\w+)$", said, re.M)}
+    code, first = int(re.search(r"^ +([0-9a-f]+)-[0-9a-f]+ : Kernel code$", said, re.M)[1], 16), symbols["_stext"]
+    return first, symbols["_etext"], code if code % (2 << 20) else code + first - symbols["_text"]
 
 
 def words(machine, command):
