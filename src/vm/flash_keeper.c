@@ -30,10 +30,11 @@ static void go_on(struct flash_keeper *k)
         k->key.page = i;
         memcpy(k->page, k->flash->cells + (size_t)i * FLASH_PAGE, FLASH_PAGE);
         k->busy = true;
-        wear_add(&k->wear, FLASH_PAGE);
+        bool erased = is_erased(k->page); // at most a note that there is nothing
+        wear_add(&k->wear, erased ? 0 : FLASH_PAGE);
         k->request = (struct nvram_request){
-            .item = {k->name, strlen(k->name), &k->key, sizeof(k->key),
-                     is_erased(k->page) ? NULL : k->page, FLASH_PAGE},
+            .item = {k->name, strlen(k->name), &k->key, sizeof(k->key), erased ? NULL : k->page,
+                     FLASH_PAGE},
             .done = written,
         };
         nvram_submit(&k->request);
